@@ -1,0 +1,18 @@
+//! grantor: an OAuth 2.1 and OpenID Connect authorization server in one binary.
+//!
+//! Folders are capabilities. Each may use only what stands to its left, which `tests/it/layering.rs` checks:
+//!
+//! ```text
+//! types ← clock, entropy, fault, page, config, sealed, jose ← outgoing, storage ← keys, audit, protect
+//!       ← clients, account ← app ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
+//! ```
+//!
+//! `docs/architecture.md` shows the way of a request through them.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod entropy;
+pub mod fault;
+pub mod sealed;
+pub mod storage;
+pub mod types;

@@ -1,0 +1,24 @@
+//! Values that cannot be wrong: parsed once at the edge, passed on as types.
+//!
+//! Nothing here does I/O, knows actix or holds SQL text; how the types look in
+//! a database column is in `storage/codec.rs`.
+
+mod algorithm;
+mod ids;
+mod scope;
+mod secret;
+mod time;
+mod uri;
+
+pub use self::algorithm::Algorithm;
+pub use self::ids::{ClientId, GrantId, Kid, SessionId, TenantId, UserId};
+pub use self::scope::{Scope, ScopeSet};
+pub use self::secret::{Secret, TokenHash, base64url};
+pub use self::time::Timestamp;
+pub use self::uri::{Issuer, RedirectUri, Resource, is_loopback_host};
+
+/// A value from outside that does not have the form that its type demands. The
+/// text says what would be right and never repeats the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
