@@ -22,7 +22,10 @@ impl Clock {
     /// The present instant. Read once per request and passed on.
     pub fn now(&self) -> Timestamp {
         match self {
-            #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint points to")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the wrapper that the lint points to"
+            )]
             Self::System => time::OffsetDateTime::now_utc().into(),
             Self::Manual(micros) => Timestamp::from_micros(micros.load(Ordering::SeqCst)),
         }

@@ -19,7 +19,10 @@ pub enum Entropy {
 
 impl Entropy {
     /// The operating system's generator.
-    #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint points to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the wrapper that the lint points to"
+    )]
     pub fn system() -> Self {
         Self::System(SystemRandom::new())
     }
@@ -35,7 +38,9 @@ impl Entropy {
     /// When the operating system gives no randomness; nothing can be issued then.
     pub fn fill(&self, bytes: &mut [u8]) -> Result<(), Fault> {
         match self {
-            Self::System(random) => random.fill(bytes).map_err(|_| Fault::internal("the system's random generator failed")),
+            Self::System(random) => random
+                .fill(bytes)
+                .map_err(|_| Fault::internal("the system's random generator failed")),
             Self::Seeded(state) => {
                 let (seed, counter) = state.as_ref();
                 for chunk in bytes.chunks_mut(32) {
@@ -58,7 +63,10 @@ impl Entropy {
 
     /// A token of 256 random bits after a prefix that scanners can find.
     pub fn token(&self, prefix: &str) -> Result<Secret, Fault> {
-        Ok(Secret::new(format!("{prefix}{}", base64url(&self.bytes::<32>()?))))
+        Ok(Secret::new(format!(
+            "{prefix}{}",
+            base64url(&self.bytes::<32>()?)
+        )))
     }
 
     /// An unguessable identifier (RFC 9562 §5.4).
@@ -76,7 +84,10 @@ impl Entropy {
     pub fn ring(&self) -> SystemRandom {
         match self {
             Self::System(random) => random.clone(),
-            #[expect(clippy::disallowed_methods, reason = "ring's trait is sealed: keys in tests are random or fixed files")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "ring's trait is sealed: keys in tests are random or fixed files"
+            )]
             Self::Seeded(_) => SystemRandom::new(),
         }
     }

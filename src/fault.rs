@@ -25,12 +25,20 @@ pub enum FaultKind {
 impl Fault {
     /// A defect, or data that cannot be. `context` says what was being done.
     pub fn internal(context: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: FaultKind::Internal, context: context.into(), source: None }
+        Self {
+            kind: FaultKind::Internal,
+            context: context.into(),
+            source: None,
+        }
     }
 
     /// Something that is needed does not answer. `context` says what.
     pub fn unavailable(context: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: FaultKind::Unavailable, context: context.into(), source: None }
+        Self {
+            kind: FaultKind::Unavailable,
+            context: context.into(),
+            source: None,
+        }
     }
 
     /// The error behind the fault, for the log.
@@ -75,10 +83,13 @@ impl From<sqlx::Error> for Fault {
                 // PostgreSQL: connection (08), resources (53), operator intervention (57), serialisation and deadlock,
                 // a server that went read-only (25006), a system error such as a full disk (58).
                 Some(code) if code.len() == 5 => {
-                    matches!(&code[..2], "08" | "53" | "57" | "58") || matches!(code, "40001" | "40P01" | "25006")
+                    matches!(&code[..2], "08" | "53" | "57" | "58")
+                        || matches!(code, "40001" | "40P01" | "25006")
                 }
                 // SQLite: the primary code is the low byte. BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
-                Some(code) => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)),
+                Some(code) => code
+                    .parse::<u32>()
+                    .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)),
                 None => false,
             },
             _ => false,

@@ -10,7 +10,9 @@
 //! `docs/architecture.md` shows the way of a request through them.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod clock;
+pub mod config;
 pub mod entropy;
 pub mod fault;
 pub mod sealed;

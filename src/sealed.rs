@@ -27,8 +27,12 @@ impl SealingKey {
     /// # Errors
     /// When there are not 32.
     pub fn new(id: impl Into<String>, bytes: &[u8]) -> Result<Self, Fault> {
-        let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| Fault::internal("a sealing key has 32 bytes"))?;
-        Ok(Self { id: id.into(), key: LessSafeKey::new(key) })
+        let key = UnboundKey::new(&AES_256_GCM, bytes)
+            .map_err(|_| Fault::internal("a sealing key has 32 bytes"))?;
+        Ok(Self {
+            id: id.into(),
+            key: LessSafeKey::new(key),
+        })
     }
 
     /// The key's id, which stands beside what it sealed.
@@ -54,7 +58,11 @@ impl SealingKey {
         let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut body = Zeroizing::new(body.to_vec());
-        let length = self.key.open_in_place(nonce, Aad::from(aad), &mut body).ok()?.len();
+        let length = self
+            .key
+            .open_in_place(nonce, Aad::from(aad), &mut body)
+            .ok()?
+            .len();
         body.truncate(length);
         Some(body)
     }
@@ -94,9 +102,13 @@ impl MasterKeys {
                 .split_once(':')
                 .ok_or_else(|| format!("entry {place} must have the form id:base64 of 32 bytes"))?;
             let id_fits = (1..=32).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
             if !id_fits {
-                return Err(format!("the id of entry {place} must be 1 to 32 characters out of A-Z a-z 0-9 - _ ."));
+                return Err(format!(
+                    "the id of entry {place} must be 1 to 32 characters out of A-Z a-z 0-9 - _ ."
+                ));
             }
             if keys.iter().any(|key| key.id == id) {
                 return Err(format!("entry {place} has the same id as an earlier one"));
@@ -106,10 +118,15 @@ impl MasterKeys {
                 .map(Zeroizing::new)
                 .map_err(|_| format!("entry {place} is not valid base64 after its id"))?;
             if bytes.len() != 32 {
-                return Err(format!("entry {place} holds {} bytes; a master key has 32", bytes.len()));
+                return Err(format!(
+                    "entry {place} holds {} bytes; a master key has 32",
+                    bytes.len()
+                ));
             }
             if bytes.windows(2).all(|pair| pair[0] == pair[1]) {
-                return Err(format!("entry {place} is a placeholder: all its bytes are equal; make one with `openssl rand -base64 32`"));
+                return Err(format!(
+                    "entry {place} is a placeholder: all its bytes are equal; make one with `openssl rand -base64 32`"
+                ));
             }
             keys.push(SealingKey::new(id, &bytes).map_err(|fault| fault.to_string())?);
         }
@@ -134,8 +151,14 @@ impl MasterKeys {
 
     /// Wraps a key. `aad` says what it is for: see [`aad`].
     pub fn wrap(&self, entropy: &Entropy, aad: &[u8], plain: &[u8]) -> Result<Wrapped, Fault> {
-        let key = self.0.first().ok_or_else(|| Fault::internal("there is no master key"))?;
-        Ok(Wrapped { master_key_id: key.id.clone(), bytes: key.seal(entropy, aad, plain)? })
+        let key = self
+            .0
+            .first()
+            .ok_or_else(|| Fault::internal("there is no master key"))?;
+        Ok(Wrapped {
+            master_key_id: key.id.clone(),
+            bytes: key.seal(entropy, aad, plain)?,
+        })
     }
 
     /// Unwraps a key.
@@ -181,14 +204,26 @@ mod tests {
     #[test]
     fn a_wrapped_key_opens_only_with_its_master_key_and_purpose() {
         let entropy = Entropy::seeded(1);
-        let (a, b) = (MasterKeys::generate(&entropy, "a").unwrap(), MasterKeys::generate(&entropy, "b").unwrap());
+        let (a, b) = (
+            MasterKeys::generate(&entropy, "a").unwrap(),
+            MasterKeys::generate(&entropy, "b").unwrap(),
+        );
         let wrapped = keys(&a).wrap(&entropy, &aad(&["mac", "1"]), b"key").unwrap();
         let both = keys(&format!("{},{}", *b, *a));
-        assert_eq!(&**both.unwrap("x", &aad(&["mac", "1"]), &wrapped).unwrap(), b"key");
+        assert_eq!(
+            &**both.unwrap("x", &aad(&["mac", "1"]), &wrapped).unwrap(),
+            b"key"
+        );
         assert!(both.unwrap("x", &aad(&["mac", "2"]), &wrapped).is_err());
         assert!(both.unwrap("x", &aad(&["ma", "c1"]), &wrapped).is_err());
-        let missing = keys(&b).unwrap("the MAC key 1", &aad(&["mac", "1"]), &wrapped).unwrap_err().to_string();
-        assert!(missing.contains("\"a\"") && missing.contains("the MAC key 1"), "{missing}");
+        let missing = keys(&b)
+            .unwrap("the MAC key 1", &aad(&["mac", "1"]), &wrapped)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.contains("\"a\"") && missing.contains("the MAC key 1"),
+            "{missing}"
+        );
         let other = MasterKeys::generate(&entropy, "a").unwrap();
         assert!(keys(&other).unwrap("x", &aad(&["mac", "1"]), &wrapped).is_err());
     }
@@ -197,7 +232,9 @@ mod tests {
     fn every_sealing_has_its_own_nonce() {
         let entropy = Entropy::system();
         let key = SealingKey::new("k", &[7; 32]).unwrap();
-        let sealed: HashSet<_> = (0..1000).map(|_| key.seal(&entropy, b"", b"same").unwrap()).collect();
+        let sealed: HashSet<_> = (0..1000)
+            .map(|_| key.seal(&entropy, b"", b"same").unwrap())
+            .collect();
         assert_eq!(sealed.len(), 1000);
     }
 

@@ -38,7 +38,9 @@ impl Decode<'_, Postgres> for Timestamp {
             return Err("a timestamp in text format".into());
         }
         let bytes: [u8; 8] = value.as_bytes()?.try_into()?;
-        Ok(Self::from_micros(i64::from_be_bytes(bytes).saturating_add(POSTGRES_EPOCH)))
+        Ok(Self::from_micros(
+            i64::from_be_bytes(bytes).saturating_add(POSTGRES_EPOCH),
+        ))
     }
 }
 

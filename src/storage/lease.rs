@@ -37,13 +37,21 @@ impl Lease {
     }
 
     /// Takes the lease if nobody holds it.
-    pub async fn try_take(store: &Store, name: &'static str, holder: Uuid, now: Timestamp) -> Result<Option<Self>, Fault> {
+    pub async fn try_take(
+        store: &Store,
+        name: &'static str,
+        holder: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Fault> {
         const SQL: &str = "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
             WHERE leases.expires_at <= $4 OR leases.holder = excluded.holder";
         let until = now.plus_seconds(SECONDS);
         let mut conn = store.write().await?;
-        let taken = changed!(&mut conn, sqlx::query(SQL).bind(name).bind(holder).bind(until).bind(now))?;
+        let taken = changed!(
+            &mut conn,
+            sqlx::query(SQL).bind(name).bind(holder).bind(until).bind(now)
+        )?;
         Ok((taken == 1).then_some(Self { name, holder }))
     }
 
@@ -58,13 +66,18 @@ impl Lease {
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
-        Err(Fault::unavailable(format!("another process has held the lease \"{name}\" for a minute")))
+        Err(Fault::unavailable(format!(
+            "another process has held the lease \"{name}\" for a minute"
+        )))
     }
 
     /// Gives the lease back.
     pub async fn release(self, store: &Store) -> Result<(), Fault> {
         const SQL: &str = "DELETE FROM leases WHERE name = $1 AND holder = $2";
-        changed!(&mut store.write().await?, sqlx::query(SQL).bind(self.name).bind(self.holder))?;
+        changed!(
+            &mut store.write().await?,
+            sqlx::query(SQL).bind(self.name).bind(self.holder)
+        )?;
         Ok(())
     }
 }

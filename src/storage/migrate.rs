@@ -54,7 +54,13 @@ impl Store {
     ///
     /// # Errors
     /// When a migration fails, or was changed after it had been applied.
-    pub async fn migrate(&self, schema: Schema, pg_schema: Option<&str>, clock: &Clock, holder: Uuid) -> Result<(), Fault> {
+    pub async fn migrate(
+        &self,
+        schema: Schema,
+        pg_schema: Option<&str>,
+        clock: &Clock,
+        holder: Uuid,
+    ) -> Result<(), Fault> {
         if let Some(name) = pg_schema {
             self.create_schema(name).await?;
         }
@@ -66,7 +72,9 @@ impl Store {
             Self::Sqlite { writer, .. } => migrator.run(writer).await,
         };
         lease.release(self).await?;
-        result.map_err(|error| Fault::internal(format!("migrating the {} database failed", self.engine())).caused_by(error))
+        result.map_err(|error| {
+            Fault::internal(format!("migrating the {} database failed", self.engine())).caused_by(error)
+        })
     }
 
     async fn create_schema(&self, name: &str) -> Result<(), Fault> {
@@ -95,7 +103,8 @@ impl Store {
         const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
         const POSTGRES: &str = "SELECT count(*) FROM information_schema.tables
             WHERE table_schema = current_schema() AND table_name = '_sqlx_migrations'";
-        const SQLITE: &str = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
+        const SQLITE: &str =
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
         let mut conn = self.read().await?;
         let tables: i64 =
             on!(&mut conn, |conn, sql = (POSTGRES, SQLITE)| sqlx::query_scalar(sql).fetch_one(conn))?;
@@ -106,7 +115,8 @@ impl Store {
         };
         if schema == Schema::Main && !applied.is_empty() {
             const OLDEST: &str = "SELECT oldest_release FROM schema_info WHERE id = 1";
-            let oldest: Option<String> = on!(&mut conn, |conn| sqlx::query_scalar(OLDEST).fetch_optional(conn))?;
+            let oldest: Option<String> =
+                on!(&mut conn, |conn| sqlx::query_scalar(OLDEST).fetch_optional(conn))?;
             let own = env!("CARGO_PKG_VERSION");
             if let Some(oldest) = oldest.filter(|oldest| release(oldest) > release(own)) {
                 return Err(Fault::internal(format!(
@@ -114,14 +124,25 @@ impl Store {
                 )));
             }
         }
-        let missing = schema.migrator(self).iter().filter(|migration| !applied.contains(&migration.version)).count();
-        Ok(if missing == 0 { SchemaState::Current } else { SchemaState::Pending(missing) })
+        let missing = schema
+            .migrator(self)
+            .iter()
+            .filter(|migration| !applied.contains(&migration.version))
+            .count();
+        Ok(if missing == 0 {
+            SchemaState::Current
+        } else {
+            SchemaState::Pending(missing)
+        })
     }
 }
 
 /// A release number as something that can be compared.
 fn release(text: &str) -> Vec<u64> {
-    text.split(['.', '-', '+']).take(3).map(|part| part.parse().unwrap_or(0)).collect()
+    text.split(['.', '-', '+'])
+        .take(3)
+        .map(|part| part.parse().unwrap_or(0))
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ use crate::fault::Fault;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{
+    ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+};
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -110,7 +112,9 @@ pub(crate) async fn within<T>(query: impl Future<Output = sqlx::Result<T>>) -> R
     counters::statement();
     match tokio::time::timeout(PATIENCE, query).await {
         Ok(result) => Ok(result?),
-        Err(_) => Err(Fault::unavailable("the database did not answer a statement within 2 s")),
+        Err(_) => Err(Fault::unavailable(
+            "the database did not answer a statement within 2 s",
+        )),
     }
 }
 
@@ -119,12 +123,12 @@ pub(crate) async fn within<T>(query: impl Future<Output = sqlx::Result<T>>) -> R
 macro_rules! changed {
     ($db:expr, $query:expr) => {
         match $db.into() {
-            $crate::storage::Db::Postgres(conn) => {
-                $crate::storage::within($query.execute(conn)).await.map(|done| done.rows_affected())
-            }
-            $crate::storage::Db::Sqlite(conn) => {
-                $crate::storage::within($query.execute(conn)).await.map(|done| done.rows_affected())
-            }
+            $crate::storage::Db::Postgres(conn) => $crate::storage::within($query.execute(conn))
+                .await
+                .map(|done| done.rows_affected()),
+            $crate::storage::Db::Sqlite(conn) => $crate::storage::within($query.execute(conn))
+                .await
+                .map(|done| done.rows_affected()),
         }
     };
 }
@@ -140,8 +144,9 @@ impl Store {
     /// When the URL is not understood or the folder of a SQLite file cannot be made.
     pub async fn open(url: &str, schema: Option<&str>, max_connections: u32) -> Result<Self, Fault> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let mut options: PgConnectOptions =
-                url.parse().map_err(|error: sqlx::Error| Fault::internal("the database URL is not valid").caused_by(error))?;
+            let mut options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| {
+                Fault::internal("the database URL is not valid").caused_by(error)
+            })?;
             options = options
                 .application_name("grantor")
                 .options([
@@ -168,13 +173,20 @@ impl Store {
         if url.starts_with("sqlite:") {
             return Self::open_sqlite(url, max_connections).await;
         }
-        Err(Fault::internal("the database URL must start with sqlite: or postgres:"))
+        Err(Fault::internal(
+            "the database URL must start with sqlite: or postgres:",
+        ))
     }
 
     async fn open_sqlite(url: &str, max_connections: u32) -> Result<Self, Fault> {
-        let options: SqliteConnectOptions =
-            url.parse().map_err(|error: sqlx::Error| Fault::internal("the database URL is not valid").caused_by(error))?;
-        if let Some(folder) = options.get_filename().parent().filter(|folder| *folder != Path::new("")) {
+        let options: SqliteConnectOptions = url.parse().map_err(|error: sqlx::Error| {
+            Fault::internal("the database URL is not valid").caused_by(error)
+        })?;
+        if let Some(folder) = options
+            .get_filename()
+            .parent()
+            .filter(|folder| *folder != Path::new(""))
+        {
             tokio::fs::create_dir_all(folder)
                 .await
                 .map_err(|error| Fault::internal("the database's folder cannot be made").caused_by(error))?;
@@ -187,7 +199,11 @@ impl Store {
             .busy_timeout(PATIENCE)
             .log_statements(tracing::log::LevelFilter::Off)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(PATIENCE)
+        };
         Ok(Self::Sqlite {
             writer: pool(1).connect_lazy_with(options.clone()),
             readers: pool(max_connections.min(4)).connect_lazy_with(options.read_only(false)),
@@ -254,7 +270,9 @@ impl Tx {
         };
         match tokio::time::timeout(PATIENCE, commit).await {
             Ok(result) => Ok(result?),
-            Err(_) => Err(Fault::unavailable("the database did not confirm a commit within 2 s")),
+            Err(_) => Err(Fault::unavailable(
+                "the database did not confirm a commit within 2 s",
+            )),
         }
     }
 }

@@ -34,7 +34,10 @@ impl Algorithm {
 
     /// Accepts the exact registered name; algorithm names are case-sensitive (RFC 7515 §4.1.1).
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        Self::ALL.into_iter().find(|alg| alg.as_str() == text).ok_or(Malformed("must be one of RS256, PS256, ES256, EdDSA"))
+        Self::ALL
+            .into_iter()
+            .find(|alg| alg.as_str() == text)
+            .ok_or(Malformed("must be one of RS256, PS256, ES256, EdDSA"))
     }
 }
 

@@ -68,7 +68,9 @@ impl ClientId {
     /// Accepts what a client may be called.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'));
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'));
         if fits {
             Ok(Self(text.to_owned()))
         } else {
@@ -99,9 +101,14 @@ impl Kid {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let fits = (1..=64).contains(&text.len())
             && text.bytes().all(|b| {
-                b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-' | b':' | b'+' | b'=' | b'@')
+                b.is_ascii_alphanumeric()
+                    || matches!(b, b'.' | b'_' | b'~' | b'-' | b':' | b'+' | b'=' | b'@')
             });
-        if fits { Ok(Self(text.to_owned())) } else { Err(Malformed("must be 1 to 64 characters of a key id")) }
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed("must be 1 to 64 characters of a key id"))
+        }
     }
 
     /// The key id as text.
@@ -147,7 +154,12 @@ mod tests {
     fn an_id_has_one_spelling() {
         let id = "0190a5a0-0000-7000-8000-000000000001";
         assert_eq!(id.parse::<UserId>().unwrap().to_string(), id);
-        for bad in [id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), String::new()] {
+        for bad in [
+            id.to_uppercase(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            String::new(),
+        ] {
             assert!(bad.parse::<UserId>().is_err() || bad == id, "{bad}");
         }
     }

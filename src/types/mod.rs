@@ -4,6 +4,7 @@
 //! a database column is in `storage/codec.rs`.
 
 mod algorithm;
+mod caller;
 mod ids;
 mod scope;
 mod secret;
@@ -11,6 +12,7 @@ mod time;
 mod uri;
 
 pub use self::algorithm::Algorithm;
+pub use self::caller::Caller;
 pub use self::ids::{ClientId, GrantId, Kid, SessionId, TenantId, UserId};
 pub use self::scope::{Scope, ScopeSet};
 pub use self::secret::{Secret, TokenHash, base64url};

@@ -12,11 +12,15 @@ impl Scope {
     /// Accepts a single scope token.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+            && text
+                .bytes()
+                .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Malformed("a scope is 1 to 64 printable ASCII characters without space, quote and backslash"))
+            Err(Malformed(
+                "a scope is 1 to 64 printable ASCII characters without space, quote and backslash",
+            ))
         }
     }
 
@@ -130,7 +134,17 @@ mod tests {
 
     #[test]
     fn malformed_scopes_are_refused() {
-        for bad in [" ", "a  b", " a", "a ", "a\"", "a\\", "é", "a\tb", &"x".repeat(65)] {
+        for bad in [
+            " ",
+            "a  b",
+            " a",
+            "a ",
+            "a\"",
+            "a\\",
+            "é",
+            "a\tb",
+            &"x".repeat(65),
+        ] {
             assert!(ScopeSet::parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(ScopeSet::parse("b a b").unwrap().to_string(), "b a");

@@ -55,7 +55,11 @@ pub struct TokenHash(Vec<u8>);
 impl TokenHash {
     /// Hashes a token.
     pub fn of(token: &str) -> Self {
-        Self(digest::digest(&digest::SHA256, token.as_bytes()).as_ref().to_vec())
+        Self(
+            digest::digest(&digest::SHA256, token.as_bytes())
+                .as_ref()
+                .to_vec(),
+        )
     }
 
     /// Compares in constant time.
@@ -82,7 +86,10 @@ mod tests {
     #[test]
     fn debug_shows_neither_secret_nor_hash() {
         let secret = Secret::new("gcs_hidden".to_owned());
-        assert_eq!(format!("{secret:?} {:?}", TokenHash::of("gcs_hidden")), "Secret TokenHash");
+        assert_eq!(
+            format!("{secret:?} {:?}", TokenHash::of("gcs_hidden")),
+            "Secret TokenHash"
+        );
         assert!(secret.matches("gcs_hidden"));
         assert!(!secret.matches("gcs_hiddeN"));
     }

@@ -50,7 +50,9 @@ impl Timestamp {
     /// Accepts RFC 3339 with any offset.
     pub fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000)).ok().map(Self)
+        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000))
+            .ok()
+            .map(Self)
     }
 }
 
@@ -103,7 +105,10 @@ mod tests {
     fn an_instant_is_written_in_utc_with_milliseconds() {
         let at = Timestamp::parse("2026-08-21T12:00:00.1239+02:00").unwrap();
         assert_eq!(at.to_string(), "2026-08-21T10:00:00.123Z");
-        assert_eq!(Timestamp::from_micros(-500_000).to_string(), "1969-12-31T23:59:59.500Z");
+        assert_eq!(
+            Timestamp::from_micros(-500_000).to_string(),
+            "1969-12-31T23:59:59.500Z"
+        );
         assert_eq!(Timestamp::parse("tomorrow"), None);
     }
 

@@ -28,16 +28,23 @@ pub struct Issuer {
 impl Issuer {
     /// Accepts an issuer identifier in the exact form in which it will be compared.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let url = Url::parse(text).map_err(|_| Malformed("must be an absolute URL such as https://id.example.com"))?;
+        let url = Url::parse(text)
+            .map_err(|_| Malformed("must be an absolute URL such as https://id.example.com"))?;
         let host = url.host().ok_or(Malformed("must name a host"))?;
         match url.scheme() {
             "https" => {}
             "http" if is_loopback_host(&host) => {}
-            "http" => return Err(Malformed("must be https unless the host is loopback (localhost, 127.0.0.1, [::1])")),
+            "http" => {
+                return Err(Malformed(
+                    "must be https unless the host is loopback (localhost, 127.0.0.1, [::1])",
+                ));
+            }
             _ => return Err(Malformed("must be an https URL")),
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(Malformed("must have neither query nor fragment (RFC 8414 section 2)"));
+            return Err(Malformed(
+                "must have neither query nor fragment (RFC 8414 section 2)",
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Malformed("must not contain a user name"));
@@ -47,9 +54,14 @@ impl Issuer {
         }
         // The text is compared character by character by every relying party, so it must be the normal form.
         if url.as_str().trim_end_matches('/') != text {
-            return Err(Malformed("must be written in normal form: lower-case scheme and host, no default port, no dot segments"));
+            return Err(Malformed(
+                "must be written in normal form: lower-case scheme and host, no default port, no dot segments",
+            ));
         }
-        Ok(Self { text: text.to_owned(), url })
+        Ok(Self {
+            text: text.to_owned(),
+            url,
+        })
     }
 
     /// The identifier as it stands in `iss`.
@@ -101,11 +113,19 @@ impl RedirectUri {
         if text.len() > MAX_LENGTH {
             return Err(Malformed("at most 2000 characters"));
         }
-        if !text.is_ascii() || text.bytes().any(|b| b.is_ascii_control() || matches!(b, b' ' | b'"' | b'<' | b'>' | b'\\')) {
-            return Err(Malformed("must be a URI of printable ASCII characters; encode others"));
+        if !text.is_ascii()
+            || text
+                .bytes()
+                .any(|b| b.is_ascii_control() || matches!(b, b' ' | b'"' | b'<' | b'>' | b'\\'))
+        {
+            return Err(Malformed(
+                "must be a URI of printable ASCII characters; encode others",
+            ));
         }
         if text.contains('*') {
-            return Err(Malformed("wildcards are not supported: register each URI exactly"));
+            return Err(Malformed(
+                "wildcards are not supported: register each URI exactly",
+            ));
         }
         let url = Url::parse(text).map_err(|_| Malformed("must be an absolute URI"))?;
         if text.contains('#') {
@@ -117,13 +137,17 @@ impl RedirectUri {
         match (url.scheme(), url.host()) {
             ("https", Some(_)) => Ok(Self(text.to_owned())),
             ("http", Some(host)) if is_redirect_loopback(&host) => Ok(Self(text.to_owned())),
-            ("http", _) => Err(Malformed("http is for localhost, 127.0.0.1 and [::1] only; use https")),
+            ("http", _) => Err(Malformed(
+                "http is for localhost, 127.0.0.1 and [::1] only; use https",
+            )),
             // RFC 8252 §7.1 and §8.4: a private-use scheme is a reversed domain name, so it has a dot.
             (scheme, _) if native && scheme.contains('.') => Ok(Self(text.to_owned())),
-            (_, _) if native => {
-                Err(Malformed("a private-use scheme must be a reversed domain name such as com.example.app (RFC 8252 section 7.1)"))
-            }
-            _ => Err(Malformed("must be https; private-use schemes are for application_type \"native\"")),
+            (_, _) if native => Err(Malformed(
+                "a private-use scheme must be a reversed domain name such as com.example.app (RFC 8252 section 7.1)",
+            )),
+            _ => Err(Malformed(
+                "must be https; private-use schemes are for application_type \"native\"",
+            )),
         }
     }
 
@@ -191,7 +215,10 @@ fn loopback_without_port(text: &str) -> Option<(&str, &str)> {
                 Some(port) => {
                     let end = port.find(['/', '?', '#']).unwrap_or(port.len());
                     let (digits, rest) = port.split_at(end);
-                    digits.parse::<u16>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
+                    digits
+                        .parse::<u16>()
+                        .ok()
+                        .filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
                     rest
                 }
                 None => rest,
@@ -213,7 +240,11 @@ impl Resource {
         if text.len() > MAX_LENGTH {
             return Err(Malformed("at most 2000 characters"));
         }
-        if !text.is_ascii() || text.bytes().any(|b| b.is_ascii_control() || matches!(b, b' ' | b'"' | b'<' | b'>' | b'\\')) {
+        if !text.is_ascii()
+            || text
+                .bytes()
+                .any(|b| b.is_ascii_control() || matches!(b, b' ' | b'"' | b'<' | b'>' | b'\\'))
+        {
             return Err(Malformed("must be a URI of printable ASCII characters"));
         }
         Url::parse(text).map_err(|_| Malformed("must be an absolute URI (RFC 8707 section 2)"))?;
@@ -256,7 +287,13 @@ mod tests {
 
     #[test]
     fn an_issuer_is_https_or_loopback_and_in_normal_form() {
-        for good in ["https://id.example.com", "https://id.example.com/base", "http://localhost:8080", "http://[::1]:1", "http://127.0.0.1"] {
+        for good in [
+            "https://id.example.com",
+            "https://id.example.com/base",
+            "http://localhost:8080",
+            "http://[::1]:1",
+            "http://127.0.0.1",
+        ] {
             assert!(Issuer::parse(good).is_ok(), "{good}");
         }
         for bad in [
@@ -277,7 +314,12 @@ mod tests {
 
     #[test]
     fn rfc8252_redirect_uris() {
-        for good in ["https://app.example/cb?x=1", "http://localhost/cb", "http://127.0.0.1:7/cb", "http://[::1]/cb"] {
+        for good in [
+            "https://app.example/cb?x=1",
+            "http://localhost/cb",
+            "http://127.0.0.1:7/cb",
+            "http://[::1]/cb",
+        ] {
             assert!(RedirectUri::parse(good, false).is_ok(), "{good}");
         }
         assert!(RedirectUri::parse("com.example.app:/cb", true).is_ok());
@@ -320,7 +362,10 @@ mod tests {
             assert!(!uri.matches(bad, true), "{bad}");
         }
         let name = RedirectUri::parse("http://localhost/cb", true).unwrap();
-        assert!(!name.matches("http://localhost:1/cb", true), "only IP literals float");
+        assert!(
+            !name.matches("http://localhost:1/cb", true),
+            "only IP literals float"
+        );
     }
 
     proptest! {

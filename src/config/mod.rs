@@ -1,0 +1,229 @@
+//! The configuration as the server uses it: resolved from file, environment and flags, and valid by type.
+
+use crate::types::{Algorithm, ClientId, Issuer, Secret};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Every setting, resolved. The table of settings is in `settings.rs`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Issuer identifier and base of every URL.
+    pub issuer: Issuer,
+    /// Public listener.
+    pub listen: SocketAddr,
+    /// Health and metrics.
+    pub management_listen: SocketAddr,
+    /// Bearer token for `/metrics`; there whenever the management listener is not loopback.
+    pub management_token: Option<Secret>,
+    /// PEM files for TLS of the server's own.
+    pub tls: Option<TlsFiles>,
+    /// Whether TLS 1.2 is refused.
+    pub tls_1_3_only: bool,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The databases.
+    pub database: DatabaseConfig,
+    /// Requests that the server makes.
+    pub outgoing: OutgoingConfig,
+    /// The text of the master keys, where it is set; otherwise the file `data/master.key` holds it.
+    pub master_key: Option<Secret>,
+    /// Tokens and their lifetimes.
+    pub tokens: TokenConfig,
+    /// Browser sessions.
+    pub session: SessionConfig,
+    /// Signing keys.
+    pub keys: KeyConfig,
+    /// The first client and the first user.
+    pub bootstrap: BootstrapConfig,
+    /// Rate limits by tier.
+    pub limits: LimitConfig,
+    /// Bounds of requests.
+    pub http: HttpConfig,
+    /// The audit log.
+    pub audit: AuditConfig,
+    /// Password hashing.
+    pub argon2: Argon2Config,
+    /// The log.
+    pub log: LogConfig,
+    /// Texts of scopes for the consent page: scope, then language tag (empty for the default), then text.
+    pub scopes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// PEM files.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// Where things are stored. URLs hold passwords, hence secrets.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// The main database.
+    pub url: Secret,
+    /// Another role for migrations.
+    pub migration_url: Option<Secret>,
+    /// The audit store, where it is not beside the main database.
+    pub audit_url: Option<Secret>,
+    /// Another role for audit retention.
+    pub audit_retention_url: Option<Secret>,
+    /// Connections per store, 2 to 200.
+    pub max_connections: u32,
+}
+
+/// Requests that the server makes itself.
+#[derive(Clone, Debug, Default)]
+pub struct OutgoingConfig {
+    /// PEM bundle trusted besides the system's.
+    pub ca: Option<PathBuf>,
+    /// Networks that may be reached although they are private or loopback.
+    pub allow: Vec<IpNet>,
+}
+
+/// Tokens. Lifetimes are in seconds.
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// Algorithms with keys of their own.
+    pub algorithms: Vec<Algorithm>,
+    /// What signs unless a client says otherwise.
+    pub default_algorithm: Algorithm,
+    /// Access tokens, 5 to 900.
+    pub access_ttl_s: i64,
+    /// Client-credentials tokens of third parties, 5 to 3600.
+    pub third_party_ttl_s: i64,
+    /// Caps every access token at 900.
+    pub strict_15min: bool,
+    /// Clock difference that is tolerated when a token is verified, 0 to 60.
+    pub leeway_s: i64,
+    /// Authorization codes, 5 to 60.
+    pub code_ttl_s: i64,
+    /// Token families, 60 to 604800, from sign-in.
+    pub refresh_ttl_s: i64,
+}
+
+/// Browser sessions.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Absolute end, 300 to 28800 s.
+    pub max_s: i64,
+    /// End by idling, 300 to 28800 s.
+    pub idle_s: i64,
+    /// `SameSite=Strict` instead of `Lax`.
+    pub strict_cookie: bool,
+}
+
+/// Signing keys.
+#[derive(Clone, Debug)]
+pub struct KeyConfig {
+    /// Modulus of new RSA keys, 2048, 3072 or 4096.
+    pub rsa_bits: u32,
+    /// Age at which a key is replaced, 1 to 365 days.
+    pub rotation_days: i64,
+    /// How long a key is published before it signs; at least the JWKS cache time.
+    pub prepublish_s: i64,
+    /// `max-age` of JWKS and metadata, 60 to 3600 s.
+    pub jwks_cache_s: i64,
+}
+
+/// What the first start creates.
+#[derive(Clone, Debug)]
+pub struct BootstrapConfig {
+    /// The first admin client.
+    pub client_id: ClientId,
+    /// Its secret, at least 32 characters; random where absent.
+    pub client_secret: Option<Secret>,
+    /// The first admin user.
+    pub username: String,
+    /// The user's password; random where absent.
+    pub password: Option<Secret>,
+}
+
+/// One tier: `rate` requests per period, `burst` at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Requests per period, 1 to 10⁹.
+    pub rate: u32,
+    /// The period, 1 to 86400 s.
+    pub period_s: u32,
+    /// Requests at once, 1 to 10⁹; `rate` where not set.
+    pub burst: u32,
+}
+
+/// Rate limits by tier.
+#[derive(Clone, Debug)]
+pub struct LimitConfig {
+    /// Ordinary requests, by client or address.
+    pub standard: Limit,
+    /// Exports, reports, key generation.
+    pub expensive: Limit,
+    /// Attempts with a secret, by address.
+    pub authentication: Limit,
+    /// Sensitive operations, each by caller.
+    pub sensitive: Limit,
+    /// Metadata and JWKS, by address.
+    pub public: Limit,
+    /// All requests of one user.
+    pub per_user: Limit,
+    /// All requests of one API key.
+    pub per_key: Limit,
+    /// All requests together.
+    pub global: Limit,
+    /// Count only failed sign-ins instead of all attempts.
+    pub count_failures_only: bool,
+}
+
+/// Bounds of requests.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Largest JSON body, 64 KiB to 10 MiB.
+    pub max_json: usize,
+    /// Largest form body, 8 KiB to 1 MiB.
+    pub max_form: usize,
+    /// Deepest JSON, 8 to 64.
+    pub json_depth: usize,
+    /// Time for the request's head, 1 to 60 s.
+    pub header_timeout_s: u64,
+    /// Time for the request's body, 1 to 60 s.
+    pub body_timeout_s: u64,
+    /// `max-age` of HSTS, at least one year.
+    pub hsts_max_age_s: u64,
+    /// How long a preflight may be cached, 0 to 86400 s.
+    pub cors_max_age_s: u64,
+}
+
+/// The audit log.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// File or URL that gets every checkpoint.
+    pub anchor: Option<String>,
+    /// Days of detail; at least 365 in production.
+    pub detail_days: u32,
+    /// Years of summaries; at least 7 in production.
+    pub summary_years: u32,
+}
+
+/// argon2id.
+#[derive(Clone, Copy, Debug)]
+pub struct Argon2Config {
+    /// Memory in KiB, at least 19456.
+    pub memory_kib: u32,
+    /// Passes, at least 2.
+    pub passes: u32,
+    /// Lanes, at least 1.
+    pub lanes: u32,
+    /// Hashes at once.
+    pub parallel: usize,
+}
+
+/// The log.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// JSON lines, or text for people.
+    pub json: bool,
+    /// Filter in the form of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
