@@ -136,7 +136,7 @@ impl MasterKeys {
     /// Makes the text of a new master key.
     pub fn generate(entropy: &Entropy, id: &str) -> Result<Zeroizing<String>, Fault> {
         let bytes = Zeroizing::new(entropy.bytes::<32>()?);
-        Ok(Zeroizing::new(format!("{id}:{}", STANDARD.encode(&*bytes))))
+        Ok(Zeroizing::new(format!("{id}:{}", STANDARD.encode(*bytes))))
     }
 
     /// The ids, the wrapping one first.

@@ -1,0 +1,22 @@
+//! The tests' own ground: copies are migrated, apart from each other, and gone afterwards.
+
+use crate::support::{Engine, TestDb};
+use grantor::storage::{Schema, SchemaState};
+
+on_both_engines! {
+    async fn a_copy_is_migrated_and_apart_from_the_next(engine: Engine) {
+        let (one, other) = (TestDb::new(engine).await, TestDb::new(engine).await);
+        for db in [&one, &other] {
+            assert_eq!(db.main.schema_state(Schema::Main).await.unwrap(), SchemaState::Current);
+            assert_eq!(db.audit.schema_state(Schema::Audit).await.unwrap(), SchemaState::Current);
+        }
+        assert_ne!(one.url, other.url);
+        assert_eq!(one.engine(), engine);
+        let (main, audit) = one.stores().await;
+        assert_eq!(main.schema_state(Schema::Main).await.unwrap(), SchemaState::Current);
+        assert_eq!(audit.schema_state(Schema::Audit).await.unwrap(), SchemaState::Current);
+        let folder = other.folder().map(std::path::Path::to_owned);
+        drop(other);
+        assert!(!folder.is_some_and(|folder| folder.exists()));
+    }
+}

@@ -1,0 +1,8 @@
+//! Everything that is tested through more than one function: one binary, so that it is linked once and its tests run
+//! side by side. Each test has its own database, clock and randomness; none depends on another or on their order.
+
+// `support` comes first: it defines `on_both_engines!`.
+#[macro_use]
+mod support;
+
+mod harness;

@@ -1,0 +1,38 @@
+//! What the tests share.
+
+pub mod db;
+
+pub use self::db::{Engine, TestDb};
+
+/// Writes a test once and runs it on both databases: a module of the test's name with the tests `sqlite` and `postgres`.
+///
+/// ```ignore
+/// on_both_engines! {
+///     /// RFC 6749 §4.1.2: "The client MUST NOT use the authorization code more than once."
+///     async fn s4_1_2_code_is_single_use(engine: Engine) {
+///         let db = TestDb::new(engine).await;
+///     }
+/// }
+/// ```
+macro_rules! on_both_engines {
+    ($($(#[$meta:meta])* async fn $name:ident($engine:ident: $type:ty) $body:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            async fn check($engine: $type) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                check($crate::support::Engine::Sqlite).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                if $crate::support::Engine::Postgres.is_available() {
+                    check($crate::support::Engine::Postgres).await;
+                }
+            }
+        }
+    )+};
+}
