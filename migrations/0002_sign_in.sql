@@ -94,9 +94,11 @@ CREATE TABLE grants (
     acr               TEXT        NOT NULL,
     amr               JSONB       NOT NULL,
     redirect_uri      TEXT        NOT NULL,
+    -- Whether the authorization request named it, so that the token request has to (RFC 6749 section 4.1.3).
+    redirect_uri_sent BOOLEAN     NOT NULL,
     code_challenge    TEXT,
-    -- Thumbprint of the key that the tokens are bound to (RFC 7800 `cnf`).
-    confirmation      JSONB,
+    -- Thumbprint of the key that the tokens are bound to (RFC 7800), NULL for bearer tokens.
+    confirmation      TEXT,
     offline           BOOLEAN     NOT NULL,
     user_epoch        BIGINT      NOT NULL,
     client_epoch      BIGINT      NOT NULL,

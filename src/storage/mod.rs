@@ -8,6 +8,7 @@
 pub mod clients;
 mod codec;
 pub mod counters;
+pub mod grants;
 mod lease;
 mod migrate;
 

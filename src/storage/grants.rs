@@ -1,0 +1,573 @@
+//! The token family: one row for everything that one authorization yields.
+//!
+//! Each decision is one guarded statement. Revoking a user, client, consent or session touches only *that* row: every
+//! statement here that gives something tests their epochs (see [`live!`]), so that nothing granted before lives on.
+
+use super::{Db, Store, Tx, changed, on};
+use crate::fault::Fault;
+use crate::types::{ClientId, GrantId, Resource, ScopeSet, SessionId, TenantId, Timestamp, UserId};
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+
+/// Bytes of randomness in a code or refresh token.
+pub const SALT_LENGTH: usize = 16;
+
+/// For how long a code that comes again is taken for theft; old codes lie in histories and logs.
+const CODE_REPLAY_SECONDS: i64 = 600;
+
+/// A token family. `salt` and `generation` belong to the newest refresh token, or to the code while it is pending.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Grant {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// The family's id; in access tokens the claim `gid`.
+    pub id: GrantId,
+    /// The client that was granted something.
+    pub client_id: ClientId,
+    /// Who granted it.
+    pub user_id: UserId,
+    /// The browser session in which it was granted; `None` for devices.
+    pub session_id: Option<SessionId>,
+    /// What was granted.
+    pub scope: ScopeSet,
+    /// For which resources (RFC 8707); empty means the issuer.
+    pub resources: Json<Vec<Resource>>,
+    /// The `claims` parameter (OIDC Core §5.5).
+    pub claims: Json<Map<String, Value>>,
+    /// The request's `nonce`.
+    pub nonce: Option<String>,
+    /// When the user signed in.
+    pub auth_time: Timestamp,
+    /// How strongly.
+    pub acr: String,
+    /// By which methods (RFC 8176).
+    pub amr: Json<Vec<String>>,
+    /// Where the code was sent.
+    pub redirect_uri: String,
+    /// Whether the authorization request named it.
+    pub redirect_uri_sent: bool,
+    /// S256 challenge of the request (RFC 7636).
+    pub code_challenge: Option<String>,
+    /// Thumbprint of the key that the tokens are bound to.
+    pub confirmation: Option<String>,
+    /// Whether it outlives its session (`offline_access`).
+    pub offline: bool,
+    /// The user's epoch when it was granted.
+    pub user_epoch: i64,
+    /// The client's epoch when it was granted.
+    pub client_epoch: i64,
+    /// The consent's epoch when it was granted; `None` where no consent was asked for.
+    pub consent_epoch: Option<i64>,
+    /// Where the family stands.
+    pub state: GrantState,
+    /// How often it was rotated; 0 while the code is out.
+    pub generation: i64,
+    /// Salt of the newest token.
+    pub salt: Vec<u8>,
+    /// Salt of the token before.
+    pub previous_salt: Option<Vec<u8>>,
+    /// When the newest token was made.
+    pub rotated_at: Option<Timestamp>,
+    /// The address that it was made for.
+    pub rotated_ip: Option<String>,
+    /// The code's end.
+    pub code_expires_at: Timestamp,
+    /// When it was granted.
+    pub created_at: Timestamp,
+    /// The family's end, which no rotation moves.
+    pub expires_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Why.
+    pub revoke_reason: Option<String>,
+}
+
+/// Where a family stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum GrantState {
+    /// The code is out.
+    Pending,
+    /// The code was redeemed.
+    Active,
+    /// Over.
+    Revoked,
+}
+
+/// What a presented code or refresh token says, after its MAC was found right.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The family.
+    pub id: GrantId,
+    /// The token's generation.
+    pub generation: i64,
+    /// The token's salt.
+    pub salt: &'a [u8],
+    /// The client that presents it.
+    pub client_id: &'a ClientId,
+}
+
+/// What came of redeeming a code.
+#[derive(Debug)]
+pub enum Redemption {
+    /// The code was good and is used now.
+    Redeemed(Box<Grant>),
+    /// Something that goes with the code was wrong (verifier, redirect URI): the code is burnt.
+    Mismatch(Box<Grant>),
+    /// Another client presented it: its family is to be revoked.
+    Stolen(Box<Grant>),
+    /// It was used before, a short while ago: its family is to be revoked.
+    Replayed(Box<Grant>),
+    /// Too old, or used before and long ago, or what it rests on was taken away, or from a lost timeline.
+    Refused(&'static str, Option<Box<Grant>>),
+}
+
+/// What came of using a refresh token.
+#[derive(Debug)]
+pub enum Rotation {
+    /// The token was the newest one; the row now has its successor's salt.
+    Rotated(Box<Grant>),
+    /// The token before the newest one, within the retry window: the same successor again.
+    Repeated(Box<Grant>),
+    /// Another client presented it: its family is to be revoked.
+    Stolen(Box<Grant>),
+    /// An older one: theft, its family is to be revoked.
+    Replayed(Box<Grant>),
+    /// Expired, revoked, or what it rests on was taken away, or from a lost timeline.
+    Refused(&'static str, Option<Box<Grant>>),
+}
+
+/// How a rotation is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct RotateBy<'a> {
+    /// Salt of the successor.
+    pub new_salt: &'a [u8],
+    /// The caller's address.
+    pub ip: &'a str,
+    /// The retry window; 0 for none.
+    pub retry_seconds: i64,
+    /// Whether a repeat has to come from the same address (public clients without a key of their own).
+    pub same_address: bool,
+    /// Whether the token itself stays (`refresh_token_rotation: false`).
+    pub keep: bool,
+    /// Thumbprint of the key that the request proved to have.
+    pub confirmation: Option<&'a str>,
+}
+
+macro_rules! columns {
+    () => {
+        "tenant_id, id, client_id, user_id, session_id, scope, resources, claims, nonce, auth_time, acr, amr, \
+         redirect_uri, redirect_uri_sent, code_challenge, confirmation, offline, user_epoch, client_epoch, \
+         consent_epoch, state, generation, salt, previous_salt, rotated_at, rotated_ip, code_expires_at, created_at, \
+         expires_at, revoked_at, revoke_reason"
+    };
+}
+
+/// Whether user, client, session and consent still stand as they stood when the grant was made. `$now` is the number of
+/// the statement's parameter with the present time.
+macro_rules! live {
+    ($now:literal) => {
+        concat!(
+            " AND EXISTS (SELECT 1 FROM tenants WHERE tenants.id = grants.tenant_id AND tenants.enabled) \
+              AND EXISTS (SELECT 1 FROM users WHERE users.tenant_id = grants.tenant_id AND users.id = grants.user_id \
+                AND users.enabled AND users.epoch = grants.user_epoch) \
+              AND EXISTS (SELECT 1 FROM clients WHERE clients.tenant_id = grants.tenant_id \
+                AND clients.client_id = grants.client_id AND clients.enabled AND clients.epoch = grants.client_epoch) \
+              AND (grants.offline OR grants.session_id IS NULL OR EXISTS (SELECT 1 FROM sessions \
+                WHERE sessions.tenant_id = grants.tenant_id AND sessions.id = grants.session_id \
+                AND sessions.ended_at IS NULL AND sessions.expires_at > ",
+            $now,
+            ")) AND (grants.consent_epoch IS NULL OR EXISTS (SELECT 1 FROM consents \
+                WHERE consents.tenant_id = grants.tenant_id AND consents.user_id = grants.user_id \
+                AND consents.client_id = grants.client_id AND consents.epoch = grants.consent_epoch \
+                AND consents.withdrawn_at IS NULL)) "
+        )
+    };
+}
+
+/// Inserts a grant whose code goes out.
+pub async fn insert(db: impl Into<Db<'_>>, grant: &Grant) -> Result<(), Fault> {
+    const SQL: &str = concat!(
+        "INSERT INTO grants (",
+        columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+          $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)"
+    );
+    changed!(
+        db,
+        sqlx::query(SQL)
+            .bind(grant.tenant_id)
+            .bind(grant.id)
+            .bind(&grant.client_id)
+            .bind(grant.user_id)
+            .bind(grant.session_id)
+            .bind(&grant.scope)
+            .bind(&grant.resources)
+            .bind(&grant.claims)
+            .bind(&grant.nonce)
+            .bind(grant.auth_time)
+            .bind(&grant.acr)
+            .bind(&grant.amr)
+            .bind(&grant.redirect_uri)
+            .bind(grant.redirect_uri_sent)
+            .bind(&grant.code_challenge)
+            .bind(&grant.confirmation)
+            .bind(grant.offline)
+            .bind(grant.user_epoch)
+            .bind(grant.client_epoch)
+            .bind(grant.consent_epoch)
+            .bind(grant.state)
+            .bind(grant.generation)
+            .bind(&grant.salt)
+            .bind(&grant.previous_salt)
+            .bind(grant.rotated_at)
+            .bind(&grant.rotated_ip)
+            .bind(grant.code_expires_at)
+            .bind(grant.created_at)
+            .bind(grant.expires_at)
+            .bind(grant.revoked_at)
+            .bind(&grant.revoke_reason)
+    )?;
+    Ok(())
+}
+
+/// Redeems a code: exactly one of any number of racing requests gets [`Redemption::Redeemed`]. The redirect URI and the
+/// PKCE challenge are compared in the same statement; a code that comes with wrong ones is burnt by the next.
+///
+/// `challenge` is the S256 transformation of the presented verifier, `None` without one.
+pub async fn redeem(
+    store: &Store,
+    tenant: TenantId,
+    code: Presented<'_>,
+    redirect_uri: Option<&str>,
+    challenge: Option<&str>,
+    by: RotateBy<'_>,
+    now: Timestamp,
+) -> Result<Redemption, Fault> {
+    const SQL: &str = concat!(
+        "UPDATE grants SET state = 'active', generation = 1, previous_salt = salt, salt = $5, rotated_at = $6, \
+           rotated_ip = $7 \
+         WHERE tenant_id = $1 AND id = $2 AND salt = $3 AND client_id = $4 AND state = 'pending' AND generation = 0 \
+           AND code_expires_at > $6 AND expires_at > $6 \
+           AND (redirect_uri = $8 OR ($8 IS NULL AND NOT redirect_uri_sent)) \
+           AND code_challenge IS NOT DISTINCT FROM $9 \
+           AND (confirmation IS NULL OR confirmation = $10)",
+        live!("$6"),
+        "RETURNING ",
+        columns!()
+    );
+    let redeemed: Option<Grant> = on!(&mut store.write().await?, |conn| {
+        sqlx::query_as(SQL)
+            .bind(tenant)
+            .bind(code.id)
+            .bind(code.salt)
+            .bind(code.client_id)
+            .bind(by.new_salt)
+            .bind(now)
+            .bind(by.ip)
+            .bind(redirect_uri)
+            .bind(challenge)
+            .bind(by.confirmation)
+            .fetch_optional(conn)
+    })?;
+    if let Some(grant) = redeemed {
+        return Ok(Redemption::Redeemed(Box::new(grant)));
+    }
+    let Some(grant) = find(&mut store.write().await?, tenant, code.id)
+        .await?
+        .map(Box::new)
+    else {
+        return Ok(Redemption::Refused("unknown", None));
+    };
+    if grant.client_id != *code.client_id {
+        return Ok(Redemption::Stolen(grant));
+    }
+    if grant.state == GrantState::Pending {
+        if grant.salt != code.salt {
+            return Ok(Redemption::Refused("lost_timeline", Some(grant)));
+        }
+        if grant.code_expires_at <= now {
+            return Ok(Redemption::Refused("expired", Some(grant)));
+        }
+        // RFC 9700 §2.1.1, RFC 7636 §4.6: whoever has the code but not the verifier did not get it from us.
+        return if burn(&mut store.write().await?, tenant, code.id, now).await? {
+            Ok(Redemption::Mismatch(grant))
+        } else {
+            Ok(Redemption::Replayed(grant))
+        };
+    }
+    if now < grant.created_at.plus_seconds(CODE_REPLAY_SECONDS) {
+        return Ok(Redemption::Replayed(grant));
+    }
+    Ok(Redemption::Refused("used_long_ago", Some(grant)))
+}
+
+async fn burn(db: impl Into<Db<'_>>, tenant: TenantId, id: GrantId, now: Timestamp) -> Result<bool, Fault> {
+    const SQL: &str = "UPDATE grants SET state = 'revoked', revoked_at = $3, revoke_reason = 'code_mismatch'
+        WHERE tenant_id = $1 AND id = $2 AND state = 'pending'";
+    Ok(changed!(db, sqlx::query(SQL).bind(tenant).bind(id).bind(now))? == 1)
+}
+
+/// Uses a refresh token. Of any number of racing requests exactly one gets [`Rotation::Rotated`] (RFC 9700 §4.14.2);
+/// what the others are is read from the row afterwards.
+pub async fn rotate(
+    store: &Store,
+    tenant: TenantId,
+    token: Presented<'_>,
+    by: RotateBy<'_>,
+    now: Timestamp,
+) -> Result<Rotation, Fault> {
+    const ROTATE: &str = concat!(
+        "UPDATE grants SET generation = generation + 1, previous_salt = salt, salt = $6, rotated_at = $7, \
+           rotated_ip = $8 \
+         WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND salt = $4 AND client_id = $5 AND state = 'active' \
+           AND expires_at > $7 AND (confirmation IS NULL OR confirmation = $9)",
+        live!("$7"),
+        "RETURNING ",
+        columns!()
+    );
+    const KEEP: &str = concat!(
+        "UPDATE grants SET rotated_at = $7, rotated_ip = $8 \
+         WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND salt = $4 AND client_id = $5 AND state = 'active' \
+           AND expires_at > $7 AND (confirmation IS NULL OR confirmation = $9) AND $6 = $6",
+        live!("$7"),
+        "RETURNING ",
+        columns!()
+    );
+    let sql = if by.keep { KEEP } else { ROTATE };
+    let rotated: Option<Grant> = on!(&mut store.write().await?, |conn| {
+        sqlx::query_as(sql)
+            .bind(tenant)
+            .bind(token.id)
+            .bind(token.generation)
+            .bind(token.salt)
+            .bind(token.client_id)
+            .bind(by.new_salt)
+            .bind(now)
+            .bind(by.ip)
+            .bind(by.confirmation)
+            .fetch_optional(conn)
+    })?;
+    if let Some(grant) = rotated {
+        return Ok(Rotation::Rotated(Box::new(grant)));
+    }
+    if by.retry_seconds > 0
+        && let Some(grant) = repeat(&mut store.write().await?, tenant, token, by, now).await?
+    {
+        return Ok(Rotation::Repeated(Box::new(grant)));
+    }
+    // The writer's connection also on SQLite: what is read here must not be older than the statement that failed.
+    let Some(grant) = find(&mut store.write().await?, tenant, token.id)
+        .await?
+        .map(Box::new)
+    else {
+        return Ok(Rotation::Refused("unknown", None));
+    };
+    Ok(classify(grant, token, by, now))
+}
+
+/// Why a refresh token did not rotate, by the row as it is now.
+fn classify(grant: Box<Grant>, token: Presented<'_>, by: RotateBy<'_>, now: Timestamp) -> Rotation {
+    if grant.client_id != *token.client_id {
+        return Rotation::Stolen(grant);
+    }
+    if token.generation > grant.generation {
+        return Rotation::Refused("lost_timeline", Some(grant));
+    }
+    if token.generation == grant.generation && grant.salt != token.salt {
+        return Rotation::Refused("lost_timeline", Some(grant));
+    }
+    // Absent after a rotation that was put back; then only the MAC says that the token was issued, which is enough.
+    let previous = grant.previous_salt.as_deref();
+    if token.generation + 1 == grant.generation && previous.is_some_and(|salt| salt != token.salt) {
+        return Rotation::Refused("lost_timeline", Some(grant));
+    }
+    if token.generation < grant.generation {
+        // R-REF-04: also after the token's own end, as long as the row is there.
+        return Rotation::Replayed(grant);
+    }
+    let why = if grant.state == GrantState::Revoked {
+        "revoked"
+    } else if grant.expires_at <= now {
+        "expired"
+    } else if grant.confirmation.is_some() && grant.confirmation.as_deref() != by.confirmation {
+        "wrong_key"
+    } else {
+        "no_longer_authorized"
+    };
+    Rotation::Refused(why, Some(grant))
+}
+
+/// The same successor again: the presented token is the one before the newest, which has not been used.
+async fn repeat(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    token: Presented<'_>,
+    by: RotateBy<'_>,
+    now: Timestamp,
+) -> Result<Option<Grant>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM grants WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND previous_salt = $4 AND client_id = $5 \
+           AND state = 'active' AND expires_at > $6 AND rotated_at > $7 AND (NOT $8 OR rotated_ip = $9) \
+           AND (confirmation IS NULL OR confirmation = $10)",
+        live!("$6")
+    );
+    on!(db, |conn| {
+        sqlx::query_as(SQL)
+            .bind(tenant)
+            .bind(token.id)
+            .bind(token.generation + 1)
+            .bind(token.salt)
+            .bind(token.client_id)
+            .bind(now)
+            .bind(now.plus_seconds(-by.retry_seconds))
+            .bind(by.same_address)
+            .bind(by.ip)
+            .bind(by.confirmation)
+            .fetch_optional(conn)
+    })
+}
+
+/// Puts a rotation or redemption back whose audit record could not be written: no token left the process, so the same
+/// code or token works again. `false` when the row has moved on meanwhile (revoked, say), which is left as it is.
+pub async fn put_back(db: impl Into<Db<'_>>, done: &Grant, before: &Presented<'_>) -> Result<bool, Fault> {
+    const ROTATION: &str = "UPDATE grants SET generation = $5, salt = $6, previous_salt = NULL
+        WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND salt = $4 AND state = 'active'";
+    const CODE: &str =
+        "UPDATE grants SET state = 'pending', generation = $5, salt = $6, previous_salt = NULL,
+          rotated_at = NULL, rotated_ip = NULL
+        WHERE tenant_id = $1 AND id = $2 AND generation = $3 AND salt = $4 AND state = 'active'";
+    let sql = if before.generation == 0 { CODE } else { ROTATION };
+    Ok(changed!(
+        db,
+        sqlx::query(sql)
+            .bind(done.tenant_id)
+            .bind(done.id)
+            .bind(done.generation)
+            .bind(&done.salt)
+            .bind(before.generation)
+            .bind(before.salt)
+    )? == 1)
+}
+
+/// The row, whatever its state.
+pub async fn find(db: impl Into<Db<'_>>, tenant: TenantId, id: GrantId) -> Result<Option<Grant>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM grants WHERE tenant_id = $1 AND id = $2"
+    );
+    on!(db, |conn| sqlx::query_as(SQL)
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(conn))
+}
+
+/// The row if it is active and all that it rests on still stands: for introspection, UserInfo and the admin API.
+pub async fn find_live(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    id: GrantId,
+    now: Timestamp,
+) -> Result<Option<Grant>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM grants WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $3",
+        live!("$3")
+    );
+    on!(db, |conn| sqlx::query_as(SQL)
+        .bind(tenant)
+        .bind(id)
+        .bind(now)
+        .fetch_optional(conn))
+}
+
+/// Ends a family. `false` when it was over already.
+pub async fn revoke(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: GrantId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    const SQL: &str = "UPDATE grants SET state = 'revoked', revoked_at = $3, revoke_reason = $4
+        WHERE tenant_id = $1 AND id = $2 AND state <> 'revoked'";
+    Ok(changed!(tx, sqlx::query(SQL).bind(tenant).bind(id).bind(now).bind(reason))? == 1)
+}
+
+/// A position in a list that is newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// When the last one shown was granted.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: GrantId,
+}
+
+/// Live families of a user or a client or both, newest first.
+pub async fn list_live(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    user: Option<UserId>,
+    client: Option<&ClientId>,
+    after: Option<After>,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Vec<Grant>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM grants WHERE tenant_id = $1 AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR client_id = $3) \
+           AND (created_at < $4 OR (created_at = $4 AND id < $5)) AND state = 'active' AND expires_at > $6",
+        live!("$6"),
+        "ORDER BY created_at DESC, id DESC LIMIT $7"
+    );
+    let after = after.unwrap_or(After {
+        created_at: Timestamp::from_seconds(253_402_300_799),
+        id: GrantId(uuid::Uuid::max()),
+    });
+    on!(db, |conn| {
+        sqlx::query_as(SQL)
+            .bind(tenant)
+            .bind(user)
+            .bind(client)
+            .bind(after.created_at)
+            .bind(after.id)
+            .bind(now)
+            .bind(limit)
+            .fetch_all(conn)
+    })
+}
+
+/// Clients that still hold something from this session, also in families that are over: those to tell about a logout.
+pub async fn clients_of_session(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    session: SessionId,
+) -> Result<Vec<ClientId>, Fault> {
+    const SQL: &str = "SELECT DISTINCT client_id FROM grants WHERE tenant_id = $1 AND session_id = $2";
+    on!(db, |conn| sqlx::query_scalar(SQL)
+        .bind(tenant)
+        .bind(session)
+        .fetch_all(conn))
+}
+
+/// Removes families that ended more than a day ago and whose session is over too; at most `limit` rows. Until then the
+/// row is what a reuse is recognised by (R-REF-20) and what logout finds the relying parties with.
+pub async fn purge(db: impl Into<Db<'_>>, now: Timestamp, limit: i64) -> Result<u64, Fault> {
+    const SQL: &str = "DELETE FROM grants WHERE (tenant_id, id) IN (
+        SELECT tenant_id, id FROM grants WHERE expires_at < $1
+          AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.tenant_id = grants.tenant_id
+            AND sessions.id = grants.session_id AND sessions.ended_at IS NULL AND sessions.expires_at > $2)
+        ORDER BY expires_at LIMIT $3)";
+    changed!(
+        db,
+        sqlx::query(SQL)
+            .bind(now.plus_seconds(-86_400))
+            .bind(now)
+            .bind(limit)
+    )
+}
