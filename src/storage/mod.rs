@@ -5,6 +5,7 @@
 //! statement runs on is the caller's to say: [`Store::read`], [`Store::write`] (each statement commits by itself) or
 //! [`Store::begin`].
 
+mod client_metadata;
 pub mod clients;
 mod codec;
 pub mod counters;

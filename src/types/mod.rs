@@ -6,6 +6,7 @@
 mod algorithm;
 mod caller;
 mod ids;
+mod registration;
 mod scope;
 mod secret;
 mod time;
@@ -14,6 +15,10 @@ mod uri;
 pub use self::algorithm::Algorithm;
 pub use self::caller::Caller;
 pub use self::ids::{ClientId, GrantId, Kid, SessionId, TenantId, UserId};
+pub use self::registration::{
+    ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, GrantType, IntrospectionRight,
+    ResponseType, SubjectType,
+};
 pub use self::scope::{Scope, ScopeSet};
 pub use self::secret::{Secret, TokenHash, base64url};
 pub use self::time::Timestamp;
