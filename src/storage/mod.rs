@@ -282,8 +282,8 @@ impl Tx {
 /// A revoked token must stay revoked when the machine loses power: `synchronous_commit` is never off, whatever the
 /// database or the role has set; stronger settings stay.
 async fn pin_durability(conn: &mut PgConnection) -> sqlx::Result<()> {
-    const SQL: &str = "SELECT set_config('synchronous_commit', 'on', false)
+    const POSTGRES: &str = "SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off'";
-    sqlx::query(SQL).execute(conn).await?;
+    sqlx::query(POSTGRES).execute(conn).await?;
     Ok(())
 }

@@ -6,3 +6,5 @@
 mod support;
 
 mod harness;
+mod layering;
+mod prepare;

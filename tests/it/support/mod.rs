@@ -1,6 +1,8 @@
 //! What the tests share.
 
 pub mod db;
+pub mod source;
+pub mod statements;
 
 pub use self::db::{Engine, TestDb};
 
