@@ -1,0 +1,440 @@
+//! The one way by which the server sends requests of its own: to a client's `jwks_uri`, later to logout and webhook
+//! endpoints. Whoever registers a client chooses these URLs, so the requests are guarded against reaching what only the
+//! server can reach (server-side request forgery): https only, public addresses only, no redirects, no proxy, bounded in
+//! time and size. The address that was checked is the address that is connected to.
+
+use crate::config::OutgoingConfig;
+use crate::fault::Fault;
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, Client, ClientBuilder, Response, header, redirect};
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// How long connecting may take, looking the name up included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the whole exchange may take.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sends guarded requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// For https: public addresses and those that the deployment allows.
+    https: Client,
+    /// For http: only addresses that the deployment allows.
+    http: Client,
+    allow: Arc<[IpNet]>,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// `Content-Type` without parameters, in lower case; empty where there is none.
+    pub content_type: String,
+    /// The body, complete.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer. The texts are fixed: none repeats what a client registered or a server sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutgoingError {
+    /// The guard refused the target; worth an audit record.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// The other side did not answer as it should.
+    #[error("{0}")]
+    Failed(&'static str),
+}
+
+/// What the guard says to a name that leads to no address that may be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("{NOT_PUBLIC}")]
+struct NotPublic;
+
+const NOT_PUBLIC: &str = "the target is not a public address, and outgoing.allow does not hold it";
+
+impl Outgoing {
+    /// Prepares the clients.
+    ///
+    /// # Errors
+    /// When the CA bundle cannot be read.
+    pub fn new(config: &OutgoingConfig) -> Result<Self, Fault> {
+        // reqwest takes the process's provider; whoever comes first sets it, and it is ring everywhere.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut extra = Vec::new();
+        if let Some(path) = &config.ca {
+            let pem = std::fs::read(path).map_err(|error| {
+                Fault::internal(format!("outgoing.ca: {} cannot be read", path.display())).caused_by(error)
+            })?;
+            extra = Certificate::from_pem_bundle(&pem).map_err(|error| {
+                Fault::internal("outgoing.ca is not a PEM bundle of certificates").caused_by(error)
+            })?;
+        }
+        let allow: Arc<[IpNet]> = config.allow.clone().into();
+        Ok(Self {
+            https: client(&extra, &allow, true)?,
+            http: client(&extra, &allow, false)?,
+            allow,
+        })
+    }
+
+    /// Fetches a document of at most `max_bytes`.
+    ///
+    /// # Errors
+    /// Whatever is in the way of a complete answer. An error status is an answer.
+    pub async fn get(&self, url: &str, accept: &str, max_bytes: usize) -> Result<Answer, OutgoingError> {
+        let url = Url::parse(url).map_err(|_| OutgoingError::Forbidden("the target is not a URL"))?;
+        let client = self.client_for(&url)?;
+        let response = client
+            .get(url)
+            .header(header::ACCEPT, accept)
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        read(response, max_bytes).await
+    }
+
+    /// The client for a URL that may be requested. An address literal never reaches the resolver, so it is checked here.
+    fn client_for(&self, url: &Url) -> Result<&Client, OutgoingError> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(OutgoingError::Forbidden("the target has a user name in its URL"));
+        }
+        let (client, public_too) = match url.scheme() {
+            "https" => (&self.https, true),
+            "http" => (&self.http, false),
+            _ => return Err(OutgoingError::Forbidden("the target is not https")),
+        };
+        let literal = match url.host() {
+            None => return Err(OutgoingError::Forbidden("the target names no host")),
+            Some(Host::Domain(_)) => return Ok(client),
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        };
+        if may_reach(literal, &self.allow, public_too) {
+            Ok(client)
+        } else {
+            Err(OutgoingError::Forbidden(NOT_PUBLIC))
+        }
+    }
+}
+
+fn client(extra: &[Certificate], allow: &Arc<[IpNet]>, public_too: bool) -> Result<Client, Fault> {
+    let trusting_system = builder(allow, public_too).tls_certs_merge(extra.iter().cloned());
+    trusting_system
+        .build()
+        .or_else(|error| {
+            tracing::warn!(
+                "the system has no trusted certificates, so that outgoing https is verified against outgoing.ca alone: {error}"
+            );
+            builder(allow, public_too).tls_certs_only(extra.iter().cloned()).build()
+        })
+        .map_err(|error| Fault::internal("the client for outgoing requests cannot be made").caused_by(error))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the wrapper that the lint points to"
+)]
+fn builder(allow: &Arc<[IpNet]>, public_too: bool) -> ClientBuilder {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("grantor/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .pool_max_idle_per_host(2)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .dns_resolver(Guarded {
+            allow: allow.clone(),
+            public_too,
+        })
+}
+
+async fn read(mut response: Response, max_bytes: usize) -> Result<Answer, OutgoingError> {
+    const TOO_LARGE: OutgoingError = OutgoingError::Failed("the answer is too large");
+    let status = response.status().as_u16();
+    let content_type = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase())
+        .unwrap_or_default();
+    let announced = response.content_length().unwrap_or(0);
+    if announced > max_bytes as u64 {
+        return Err(TOO_LARGE);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(TOO_LARGE);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        content_type,
+        body,
+    })
+}
+
+fn classify(error: &reqwest::Error) -> OutgoingError {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<NotPublic>() {
+            return OutgoingError::Forbidden(NOT_PUBLIC);
+        }
+        source = cause.source();
+    }
+    OutgoingError::Failed(if error.is_timeout() {
+        "the target did not answer in time"
+    } else if error.is_connect() {
+        "no connection to the target could be made"
+    } else {
+        "the exchange with the target broke off"
+    })
+}
+
+/// A resolver that gives only addresses that may be reached. reqwest connects to what it gives and looks nothing up
+/// again, so a name that changes its mind (DNS rebinding) gains nothing.
+struct Guarded {
+    allow: Arc<[IpNet]>,
+    public_too: bool,
+}
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (allow, public_too) = (self.allow.clone(), self.public_too);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            // One forbidden address condemns the name: it is not for us to choose the one that its owner did not mean.
+            if found.is_empty() || !found.iter().all(|to| may_reach(to.ip(), &allow, public_too)) {
+                return Err(NotPublic.into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn may_reach(address: IpAddr, allow: &[IpNet], public_too: bool) -> bool {
+    let address = address.to_canonical();
+    allow.iter().any(|net| net.contains(&address)) || (public_too && is_public(address))
+}
+
+/// Whether an address is on the public internet (IANA special-purpose address registries, RFC 6890). IPv6 addresses that
+/// carry an IPv4 address in them (NAT64, 6to4, Teredo) are not: they could lead anywhere.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224..=255, _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    )
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    let global_unicast = (0x2000..=0x3fff).contains(&a);
+    let special = match a {
+        // IETF protocol assignments (with Teredo) and documentation.
+        0x2001 => b < 0x0200 || b == 0x0db8,
+        // 6to4.
+        0x2002 => true,
+        // Documentation.
+        0x3fff => b < 0x1000,
+        _ => false,
+    };
+    global_unicast && !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    fn outgoing(allow: &[&str]) -> Outgoing {
+        Outgoing::new(&OutgoingConfig {
+            ca: None,
+            allow: allow.iter().map(|net| net.parse().unwrap()).collect(),
+        })
+        .unwrap()
+    }
+
+    /// Answers every connection with the same bytes; gives the port.
+    async fn server(answer: Vec<u8>) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = answer.clone();
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    let _ = stream.write_all(&answer).await;
+                });
+            }
+        });
+        port
+    }
+
+    fn http(head: &str, body: &str) -> Vec<u8> {
+        format!(
+            "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn addresses_that_are_not_public_are_known() {
+        for bad in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "100::1",
+            "3fff::1",
+        ] {
+            assert!(!is_public(bad.parse().unwrap()), "{bad}");
+        }
+        for good in [
+            "1.1.1.1",
+            "100.128.0.1",
+            "172.32.0.1",
+            "198.20.0.1",
+            "2606:4700::1111",
+            "2001:4860:4860::8888",
+        ] {
+            assert!(is_public(good.parse().unwrap()), "{good}");
+        }
+        assert!(
+            !may_reach("::ffff:127.0.0.1".parse().unwrap(), &[], true),
+            "an IPv4 address in disguise"
+        );
+        assert!(may_reach(
+            "::ffff:127.0.0.1".parse().unwrap(),
+            &["127.0.0.0/8".parse().unwrap()],
+            false
+        ));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_public_or_not_https_is_never_connected_to() {
+        let port = server(http("200 OK", "{}")).await;
+        let guarded = outgoing(&[]);
+        for target in [
+            format!("https://127.0.0.1:{port}/"),
+            format!("https://localhost:{port}/"),
+            format!("https://[::1]:{port}/"),
+            format!("https://[::ffff:127.0.0.1]:{port}/"),
+            format!("https://0x7f.1:{port}/"),
+            format!("https://2130706433:{port}/"),
+            format!("http://127.0.0.1:{port}/"),
+            format!("http://localhost:{port}/"),
+            "http://1.1.1.1/".to_owned(),
+            "https://169.254.169.254/latest/meta-data/".to_owned(),
+            "https://u:p@1.1.1.1/".to_owned(),
+            "file:///etc/passwd".to_owned(),
+            "gopher://1.1.1.1/".to_owned(),
+            "not a url".to_owned(),
+        ] {
+            let refused = guarded.get(&target, "*/*", 100).await;
+            assert!(
+                matches!(refused, Err(OutgoingError::Forbidden(_))),
+                "{target}: {refused:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_allowed_network_is_reached_without_tls_too() {
+        let port = server(http(
+            "200 OK\r\nContent-Type: Application/JSON; charset=utf-8",
+            "{\"a\":1}",
+        ))
+        .await;
+        let open = outgoing(&["127.0.0.0/8", "::1/128"]);
+        for host in ["127.0.0.1", "localhost"] {
+            let answer = open
+                .get(&format!("http://{host}:{port}/"), "*/*", 100)
+                .await
+                .unwrap();
+            assert_eq!(
+                (answer.status, answer.content_type.as_str()),
+                (200, "application/json")
+            );
+            assert_eq!(answer.body, b"{\"a\":1}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let port = server(http("302 Found\r\nLocation: http://127.0.0.1:1/", "")).await;
+        let answer = outgoing(&["127.0.0.0/8"])
+            .get(&format!("http://127.0.0.1:{port}/"), "*/*", 100)
+            .await;
+        assert_eq!(answer.unwrap().status, 302);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_not_kept() {
+        let announced = server(http("200 OK", &"x".repeat(101))).await;
+        let mut endless = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+        endless.extend(vec![b'x'; 100_000]);
+        let unannounced = server(endless).await;
+        let open = outgoing(&["127.0.0.0/8"]);
+        for port in [announced, unannounced] {
+            let refused = open.get(&format!("http://127.0.0.1:{port}/"), "*/*", 100).await;
+            assert_eq!(
+                refused.unwrap_err(),
+                OutgoingError::Failed("the answer is too large")
+            );
+        }
+    }
+}
