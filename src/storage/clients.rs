@@ -139,7 +139,7 @@ pub async fn list(
 /// Whether the tenant has any client: the first start creates one where there is none.
 pub async fn any(db: impl Into<Db<'_>>, tenant: TenantId) -> Result<bool, Fault> {
     const SQL: &str =
-        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM clients WHERE tenant_id = $1 LIMIT 1) AS some";
+        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM clients WHERE tenant_id = $1 LIMIT 1) AS found";
     let count: i64 = on!(db, |conn| sqlx::query_scalar(SQL).bind(tenant).fetch_one(conn))?;
     Ok(count > 0)
 }

@@ -520,7 +520,7 @@ pub async fn list_live(
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
-        " FROM grants WHERE tenant_id = $1 AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR client_id = $3) \
+        " FROM grants WHERE tenant_id = $1 AND (user_id = $2 OR $2 IS NULL) AND (client_id = $3 OR $3 IS NULL) \
            AND (created_at < $4 OR (created_at = $4 AND id < $5)) AND state = 'active' AND expires_at > $6",
         live!("$6"),
         "ORDER BY created_at DESC, id DESC LIMIT $7"
