@@ -3,6 +3,7 @@
 //! Nothing here does I/O, knows actix or holds SQL text; how the types look in
 //! a database column is in `storage/codec.rs`.
 
+mod admin_scope;
 mod algorithm;
 mod caller;
 mod ids;
@@ -12,6 +13,7 @@ mod secret;
 mod time;
 mod uri;
 
+pub use self::admin_scope::{ADMIN_SCOPES, is_admin_scope};
 pub use self::algorithm::Algorithm;
 pub use self::caller::Caller;
 pub use self::ids::{ClientId, GrantId, Kid, SessionId, TenantId, UserId};
@@ -24,8 +26,31 @@ pub use self::secret::{Secret, TokenHash, base64url};
 pub use self::time::Timestamp;
 pub use self::uri::{Issuer, RedirectUri, Resource, is_loopback_host};
 
+use serde::Serialize;
+use std::borrow::Cow;
+
 /// A value from outside that does not have the form that its type demands. The
 /// text says what would be right and never repeats the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
+
+/// What is wrong with one member of a document from outside: where, as a JSON Pointer (RFC 6901), and what would be
+/// right. Never repeats the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// The member.
+    pub pointer: String,
+    /// What would be right.
+    pub detail: Cow<'static, str>,
+}
+
+impl Violation {
+    /// A violation at a member.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}

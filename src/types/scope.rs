@@ -1,6 +1,6 @@
 //! OAuth scopes (RFC 6749 §3.3).
 
-use super::Malformed;
+use super::{Malformed, is_admin_scope};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -91,6 +91,11 @@ impl ScopeSet {
     /// The scopes for which `keep` holds, in order.
     pub fn filter(&self, keep: impl Fn(&Scope) -> bool) -> Self {
         Self(self.0.iter().filter(|scope| keep(scope)).cloned().collect())
+    }
+
+    /// The scopes of the admin API that are in the set.
+    pub fn admin(&self) -> Self {
+        self.filter(|scope| is_admin_scope(scope.as_str()))
     }
 
     /// This set and what the other one adds to it.
