@@ -3,7 +3,8 @@
 CREATE TABLE users (
     tenant_id           UUID        NOT NULL REFERENCES tenants (id),
     id                  UUID        NOT NULL,
-    username            TEXT        NOT NULL,
+    -- In clear and searchable; NULL where the username is an e-mail address, which is sealed below.
+    username            TEXT,
     enabled             BOOLEAN     NOT NULL,
     -- Grants and sessions copy it; raising it ends all of them.
     epoch               BIGINT      NOT NULL,
@@ -13,11 +14,14 @@ CREATE TABLE users (
     roles               JSONB       NOT NULL,
     -- Claims that are not personal data in the sense of docs/security.md, in clear.
     claims              JSONB       NOT NULL,
-    -- E-mail, phone, address and birth date: one sealed JSON object each, NULL where absent.
+    -- Personal data: each value sealed by itself, NULL where absent.
+    sealed_username     BYTEA,
     email               BYTEA,
     phone_number        BYTEA,
     address             BYTEA,
     birthdate           BYTEA,
+    -- The data key that sealed them, so that those under an older key are found.
+    sealed_with         TEXT        NOT NULL,
     email_verified      BOOLEAN     NOT NULL,
     phone_verified      BOOLEAN     NOT NULL,
     version             BIGINT      NOT NULL,
@@ -26,12 +30,13 @@ CREATE TABLE users (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX users_created ON users (tenant_id, created_at, id);
+CREATE INDEX users_sealed_with ON users (tenant_id, sealed_with);
 
--- Usernames and e-mail addresses share one name space: HMAC of the canonical form under the blind-index key.
+-- Usernames and e-mail addresses share one name space: HMAC of the canonical form under the blind-index key. A new key
+-- is introduced by filling a second unique column.
 CREATE TABLE user_identifiers (
     tenant_id UUID  NOT NULL,
     blind     BYTEA NOT NULL,
-    kind      TEXT  NOT NULL,
     user_id   UUID  NOT NULL,
     PRIMARY KEY (tenant_id, blind),
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
@@ -47,8 +52,6 @@ CREATE TABLE sessions (
     auth_time    TIMESTAMPTZ NOT NULL,
     acr          TEXT        NOT NULL,
     amr          JSONB       NOT NULL,
-    -- Authorization requests that asked for a sign-in or a consent of their own and got it (prompt, max_age).
-    satisfied    JSONB       NOT NULL,
     ip           TEXT        NOT NULL,
     user_agent   TEXT        NOT NULL,
     created_at   TIMESTAMPTZ NOT NULL,
@@ -60,8 +63,18 @@ CREATE TABLE sessions (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX sessions_secret ON sessions (tenant_id, secret_hash);
-CREATE INDEX sessions_user ON sessions (tenant_id, user_id, created_at);
+CREATE INDEX sessions_user ON sessions (tenant_id, user_id, id);
 CREATE INDEX sessions_expires ON sessions (expires_at);
+
+-- What authorization requests asked of the user by themselves (prompt, max_age) and got, until it is used, once.
+CREATE TABLE session_interactions (
+    tenant_id  UUID NOT NULL,
+    session_id UUID NOT NULL,
+    request_id UUID NOT NULL,
+    kind       TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, session_id, request_id, kind),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
+);
 
 CREATE TABLE consents (
     tenant_id    UUID        NOT NULL,

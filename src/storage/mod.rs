@@ -12,6 +12,8 @@ pub mod counters;
 pub mod grants;
 mod lease;
 mod migrate;
+pub mod sessions;
+pub mod users;
 
 pub use self::lease::Lease;
 pub use self::migrate::{Schema, SchemaState};

@@ -9,3 +9,4 @@ mod family_model;
 mod harness;
 mod layering;
 mod prepare;
+mod storage;

@@ -1,0 +1,4 @@
+//! Storage contracts: each statement group on both engines.
+
+mod sessions;
+mod users;
