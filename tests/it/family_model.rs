@@ -309,13 +309,13 @@ impl World {
             ($pool:expr, $time:expr) => {{
                 for sql in [
                     concat!("INSERT INTO users (tenant_id, id, username, enabled, epoch, password_temporary, roles, claims, \
-                      email_verified, phone_verified, version, created_at, updated_at) \
-                      VALUES ($1, $2, 'model', TRUE, 1, FALSE, '[]', '{}', FALSE, FALSE, 1, ", $time, ", ", $time, ")"),
+                      sealed_with, email_verified, phone_verified, version, created_at, updated_at) \
+                      VALUES ($1, $2, 'model', TRUE, 1, FALSE, '[]', '{}', '', FALSE, FALSE, 1, ", $time, ", ", $time, ")"),
                     concat!("INSERT INTO clients (tenant_id, client_id, enabled, epoch, tokens_valid_from, metadata, version, \
                       created_at, updated_at) VALUES ($1, $4, TRUE, 1, ", $time, ", '{}', 1, ", $time, ", ", $time, ")"),
-                    concat!("INSERT INTO sessions (tenant_id, id, user_id, user_epoch, secret_hash, auth_time, acr, amr, satisfied, \
+                    concat!("INSERT INTO sessions (tenant_id, id, user_id, user_epoch, secret_hash, auth_time, acr, amr, \
                       ip, user_agent, created_at, last_seen_at, expires_at) VALUES ($1, $2, $2, 1, $5, ", $time, ", 'aal1', '[]', \
-                      '{}', '', '', ", $time, ", ", $time, ", ", $time, ")"),
+                      '', '', ", $time, ", ", $time, ", ", $time, ")"),
                     concat!("INSERT INTO consents (tenant_id, user_id, client_id, id, scope, epoch, granted_at) \
                       VALUES ($1, $2, $4, $2, '', 1, ", $time, ")"),
                 ] {
