@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod deployment;
 mod family_model;
 mod harness;
 mod layering;
