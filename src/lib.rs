@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod fault;
+pub mod jose;
 pub mod outgoing;
 pub mod sealed;
 pub mod storage;
