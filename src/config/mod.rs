@@ -1,5 +1,20 @@
 //! The configuration as the server uses it: resolved from file, environment and flags, and valid by type.
 
+mod check;
+mod draft;
+mod file;
+mod parse;
+mod problem;
+mod raw;
+mod resolve;
+mod setting;
+pub mod settings;
+
+pub use self::problem::{ConfigErrors, Origin, Problem};
+pub use self::raw::Sources;
+pub use self::resolve::{Entry, Resolved};
+pub use self::setting::{Default, Setting, Shown};
+
 use crate::types::{Algorithm, ClientId, Issuer, Secret};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -47,8 +62,10 @@ pub struct Config {
     pub argon2: Argon2Config,
     /// The log.
     pub log: LogConfig,
-    /// Texts of scopes for the consent page: scope, then language tag (empty for the default), then text.
+    /// Texts of scopes for the consent page: scope, then language tag in lower case (empty for the default), then text.
     pub scopes: BTreeMap<String, BTreeMap<String, String>>,
+    /// What is allowed but unwise; logged at the start.
+    pub warnings: Vec<String>,
 }
 
 /// PEM files.
@@ -174,6 +191,22 @@ pub struct LimitConfig {
     pub global: Limit,
     /// Count only failed sign-ins instead of all attempts.
     pub count_failures_only: bool,
+}
+
+impl LimitConfig {
+    /// Every tier by the name that it has in settings.
+    fn tiers_mut(&mut self) -> [(&'static str, &mut Limit); 8] {
+        [
+            ("standard", &mut self.standard),
+            ("expensive", &mut self.expensive),
+            ("authentication", &mut self.authentication),
+            ("sensitive", &mut self.sensitive),
+            ("public", &mut self.public),
+            ("per_user", &mut self.per_user),
+            ("per_key", &mut self.per_key),
+            ("global", &mut self.global),
+        ]
+    }
 }
 
 /// Bounds of requests.
