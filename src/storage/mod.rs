@@ -5,13 +5,16 @@
 //! statement runs on is the caller's to say: [`Store::read`], [`Store::write`] (each statement commits by itself) or
 //! [`Store::begin`].
 
+pub mod authorization_requests;
 mod client_metadata;
 pub mod clients;
 mod codec;
+pub mod consents;
 pub mod counters;
 pub mod grants;
 mod lease;
 mod migrate;
+pub mod revoked_tokens;
 pub mod sessions;
 pub mod users;
 
