@@ -7,6 +7,7 @@ mod support;
 
 mod deployment;
 mod family_model;
+mod fuzz_seeds;
 mod harness;
 mod layering;
 mod prepare;

@@ -1,0 +1,263 @@
+//! What must hold for any bytes at each parser of untrusted input: it answers, without panic and in bounded time, and what
+//! it accepts keeps its meaning. cargo-fuzz runs these functions (`fuzz_targets/`), and so do seeded tests on stable Rust
+//! (`tests/it/fuzz_seeds.rs`).
+
+use grantor::jose::{JwkSet, VerifyingKey, json, jwt};
+use grantor::sealed::MasterKeys;
+use grantor::types::{ClientId, Issuer, Kid, RedirectUri, Resource, ScopeSet, Timestamp};
+use serde_json::Value;
+use std::sync::LazyLock;
+
+/// A parser and inputs that lead deep into it.
+pub struct Target {
+    /// The name of the file in `fuzz_targets/`.
+    pub name: &'static str,
+    /// The check.
+    pub run: fn(&[u8]),
+    /// Inputs to start from.
+    pub seeds: &'static [&'static str],
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "scope",
+        run: scope,
+        seeds: &[
+            "openid profile email offline_access",
+            "orders:read",
+            "a  b",
+            "\u{e9}",
+            "a\"b",
+            "",
+        ],
+    },
+    Target {
+        name: "redirect_uri",
+        run: redirect_uri,
+        seeds: &[
+            "https://client.example/callback?x=1",
+            "http://127.0.0.1:49152/callback",
+            "http://[::1]/callback",
+            "com.example.app:/callback",
+            "https://user:pass@client.example/#fragment",
+            "https://client.example/%2e%2e/a",
+            "https://*.example/callback",
+            "javascript:alert(1)",
+        ],
+    },
+    Target {
+        name: "issuer",
+        run: issuer,
+        seeds: &[
+            "https://login.example/tenant",
+            "http://localhost:8080",
+            "https://login.example/?q",
+            "https://login.example//",
+        ],
+    },
+    Target {
+        name: "resource",
+        run: resource,
+        seeds: &[
+            "https://api.example/v1",
+            "urn:example:api",
+            "https://api.example/#f",
+            "api",
+        ],
+    },
+    Target {
+        name: "identifier",
+        run: identifier,
+        seeds: &[
+            "admin",
+            "a.b_c~d-e",
+            "01890a5d-ac96-774b-bcce-b302099a8057",
+            "a/b",
+            "\u{0}",
+        ],
+    },
+    Target {
+        name: "jwt",
+        run: jwt_token,
+        seeds: &[
+            // RFC 7515 A.3, changed to name the key, and the usual attacks.
+            "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImsxIn0.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUiLCJleHAiOjI1MzQwMjMwMDc5OSwiYXVkIjoiYSJ9.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+            "eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UifQ.",
+            "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIn0.e30.AAAA",
+            "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIiwiY3JpdCI6WyJiNjQiXX0.e30.AAAA",
+            "..",
+        ],
+    },
+    Target {
+        name: "jwk_set",
+        run: jwk_set,
+        seeds: &[
+            r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k1","use":"sig","alg":"ES256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#,
+            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+            r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"oct","k":"AAAA"}]}"#,
+            r#"{"keys":[]}"#,
+        ],
+    },
+    Target {
+        name: "json_object",
+        run: json_object,
+        seeds: &[
+            r#"{"a":1,"b":[true,null,{"c":"d"}],"e":1.5e3}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":"\u0000\ud83d\ude00\ud800"}"#,
+            r#"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]"#,
+            "{}",
+        ],
+    },
+    Target {
+        name: "master_key",
+        run: master_key,
+        seeds: &[
+            "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,k2:AAAA",
+            "k1:",
+            ":",
+        ],
+    },
+];
+
+/// A scope list: what it prints parses to the same set.
+pub fn scope(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(set) = ScopeSet::parse(text) {
+        let printed = set.to_string();
+        assert_eq!(ScopeSet::parse(&printed).as_ref(), Ok(&set));
+        assert!(printed.is_ascii() && !printed.contains(['"', '\\']));
+    }
+}
+
+/// A redirect URI: it matches itself and nothing that a browser would send elsewhere.
+pub fn redirect_uri(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    for native in [false, true] {
+        if let Ok(uri) = RedirectUri::parse(text, native) {
+            assert_eq!(uri.as_str(), text);
+            assert!(uri.matches(text, native));
+            assert!(!text.contains(['#', '*', '\r', '\n', ' ', '\\']), "{text}");
+            let url = url::Url::parse(text).expect("what is registered is a URL");
+            assert!(url.username().is_empty() && url.password().is_none(), "{text}");
+            assert!(
+                !matches!(url.scheme(), "javascript" | "data" | "file" | "vbscript"),
+                "{text}"
+            );
+        }
+    }
+}
+
+/// An issuer: what it prints parses to the same.
+pub fn issuer(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(issuer) = Issuer::parse(text) {
+        assert_eq!(issuer.as_str(), text);
+        assert!(!text.ends_with('/') && !text.contains(['?', '#']));
+    }
+}
+
+/// A resource indicator (RFC 8707 §2): absolute and without fragment.
+pub fn resource(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(resource) = Resource::parse(text) {
+        assert_eq!(resource.as_str(), text);
+        assert!(text.contains(':') && !text.contains('#'));
+    }
+}
+
+/// Identifiers that stand in paths, headers and logs: printable ASCII without separators.
+pub fn identifier(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(id) = ClientId::parse(text) {
+        assert_eq!(id.as_str(), text);
+        assert!(text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['/', '%', ',']));
+    }
+    if let Ok(kid) = Kid::parse(text) {
+        assert_eq!(kid.as_str(), text);
+        assert!(!text.is_empty());
+    }
+}
+
+/// A token: nothing verifies that the key did not sign.
+pub fn jwt_token(data: &[u8]) {
+    // RFC 7515 A.3.1; nobody who runs this has the private key at hand.
+    static KEY: LazyLock<VerifyingKey> = LazyLock::new(|| {
+        VerifyingKey::from_jwk(&serde_json::json!({
+            "kty": "EC", "crv": "P-256", "kid": "k1", "alg": "ES256", "use": "sig",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+        }))
+        .expect("the key of RFC 7515 A.3")
+    });
+    let Ok(text) = str::from_utf8(data) else { return };
+    let expect = jwt::Expect {
+        typ: &["at+jwt"],
+        issuer: "https://login.example",
+        audience: None,
+        leeway_s: 30,
+        allow_expired: true,
+    };
+    let claims = jwt::verify(
+        text,
+        &expect,
+        |_| Some(&*KEY),
+        Timestamp::from_seconds(1_800_000_000),
+    );
+    assert!(claims.is_err(), "{text}");
+    if let Ok(token) = jwt::Unverified::parse(text) {
+        assert!(text.len() <= jwt::MAX_TOKEN);
+        let claims = token.peek_claims();
+        let _ = (
+            claims.audiences(),
+            claims.expires_at(),
+            claims.issued_at(),
+            claims.issuer(),
+        );
+    }
+}
+
+/// A client's key set, as registered and as fetched: no private and no symmetric key gets in.
+pub fn jwk_set(data: &[u8]) {
+    let _ = JwkSet::parse_published(data);
+    let Ok(value) = serde_json::from_slice::<Value>(data) else {
+        return;
+    };
+    if JwkSet::parse(&value).is_ok() {
+        let text = value.to_string();
+        for private in [r#""d":"#, r#""kty":"oct""#] {
+            assert!(
+                !keys_of(&value).any(|key| key.to_string().contains(private)),
+                "{text}"
+            );
+        }
+    }
+}
+
+fn keys_of(set: &Value) -> impl Iterator<Item = &Value> {
+    set.get("keys").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A JSON object: strict parsing accepts less than the common one and means the same.
+pub fn json_object(data: &[u8]) {
+    if let Some(object) = json::object(data) {
+        let common: Value = serde_json::from_slice(data).expect("strict accepts a part of what is common");
+        assert_eq!(Value::Object(object), common);
+    }
+}
+
+/// The master keys' setting: a refusal never repeats what was given.
+pub fn master_key(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match MasterKeys::parse(text) {
+        Ok(keys) => assert!(keys.ids().all(|id| (1..=32).contains(&id.len()))),
+        Err(problem) => {
+            let secrets = text.split(',').filter_map(|entry| Some(entry.split_once(':')?.1));
+            assert!(
+                secrets
+                    .filter(|secret| secret.len() >= 16)
+                    .all(|secret| !problem.contains(secret))
+            );
+        }
+    }
+}
