@@ -1,0 +1,346 @@
+//! The layers around the endpoints: one around everything, one around each route.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::fault::Fault;
+use crate::page::PageError;
+use crate::protect::Exchange;
+use crate::protect::address::TrustedProxies;
+use crate::protect::cors::{self, NoOrigins, RegisteredOrigins};
+use crate::protect::headers;
+use crate::protect::limits::{Limits, Tier};
+use crate::protect::routes::{Body, RouteInfo};
+use crate::surface::{Refusal, Surface};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode, Version};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// More header lines than this are refused.
+const MAX_HEADERS: usize = 96;
+/// Longer heads than this, in bytes, are refused.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// What the layers share over all requests. Cheap to clone; goes into actix's app data.
+#[derive(Clone, Debug)]
+pub struct Edge(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    config: Arc<Config>,
+    clock: Clock,
+    entropy: Entropy,
+    limits: Limits,
+    proxies: TrustedProxies,
+    origins: Box<dyn RegisteredOrigins>,
+    page_policy: HeaderValue,
+    hsts: Option<HeaderValue>,
+}
+
+impl Edge {
+    /// The edge of a server.
+    pub fn new(config: Arc<Config>, clock: Clock, entropy: Entropy) -> Self {
+        Self::with_origins(config, clock, entropy, Box::new(NoOrigins))
+    }
+
+    /// The edge of a server whose clients have registered origins.
+    pub fn with_origins(
+        config: Arc<Config>,
+        clock: Clock,
+        entropy: Entropy,
+        origins: Box<dyn RegisteredOrigins>,
+    ) -> Self {
+        let text = |text: String| HeaderValue::from_str(&text).ok();
+        let hsts = format!("max-age={}", config.http.hsts_max_age_s);
+        Self(Arc::new(Parts {
+            limits: Limits::new(&config.limits, clock.now()),
+            proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+            page_policy: text(headers::page_policy(&[], &[]))
+                .unwrap_or_else(|| HeaderValue::from_static("default-src 'none'")),
+            hsts: config.issuer.is_https().then(|| text(hsts)).flatten(),
+            config,
+            clock,
+            entropy,
+            origins,
+        }))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The limits of this process.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(super) fn entropy(&self) -> &Entropy {
+        &self.0.entropy
+    }
+
+    pub(super) fn proxies(&self) -> &TrustedProxies {
+        &self.0.proxies
+    }
+
+    pub(super) fn origins(&self) -> &dyn RegisteredOrigins {
+        self.0.origins.as_ref()
+    }
+
+    pub(super) fn page_policy(&self) -> HeaderValue {
+        self.0.page_policy.clone()
+    }
+
+    pub(super) fn hsts(&self) -> Option<HeaderValue> {
+        self.0.hsts.clone()
+    }
+}
+
+/// The layer around everything: gives the request its id and the answer its headers.
+pub async fn outermost(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(edge) = request.app_data::<Edge>().cloned() else {
+        return Err(actix_web::error::ErrorInternalServerError("the edge is missing"));
+    };
+    let exchange = match Exchange::begin(&edge, &request) {
+        Ok(exchange) => exchange,
+        Err(fault) => {
+            let response = Surface::Document.fault(&fault, uuid::Uuid::nil());
+            return Ok(request.into_response(response));
+        }
+    };
+    let origin = cors::origin(request.headers()).and_then(|origin| HeaderValue::from_str(origin).ok());
+    let mut response = if let Some(refusal) = refused_head(&request) {
+        let path = below(edge.config().issuer.path(), request.path()).to_owned();
+        exchange.unknown_path(Surface::of_unknown_path(&path, prefers_html(request.headers())));
+        request.into_response(respond(&exchange, refusal))
+    } else {
+        next.call(request).await?
+    };
+    response = in_our_format(&exchange, response);
+    cors::answer(&exchange, origin, response.headers_mut()).await;
+    headers::complete(&exchange, response.headers_mut());
+    Ok(response)
+}
+
+/// The layer around one route: limits, then the kind of body, then the endpoint.
+pub(super) async fn route(
+    info: Rc<RouteInfo>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let exchange = Exchange::of(request.request())?;
+    exchange.enter(&info);
+    if let Err(refused) = exchange.arrive(info.policy.tier) {
+        return Ok(request.error_response(refused));
+    }
+    if let Some(refusal) = refused_body(&exchange, info.policy.body, &request) {
+        return Ok(request.into_response(respond(&exchange, refusal)));
+    }
+    caught(&exchange, request, next).await
+}
+
+/// The layer around what a path answers besides its routes: `OPTIONS`, and methods that it does not have. `info` is the
+/// route whose policy holds.
+pub(super) async fn beside(
+    info: Option<Rc<RouteInfo>>,
+    tier: Tier,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let exchange = Exchange::of(request.request())?;
+    if let Some(info) = info {
+        exchange.enter(&info);
+    }
+    match exchange.arrive(tier) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(refused) => Ok(request.error_response(refused)),
+    }
+}
+
+/// The layer around paths that do not exist.
+pub(super) async fn unknown_path(
+    prefix: String,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let exchange = Exchange::of(request.request())?;
+    let surface = Surface::of_unknown_path(below(&prefix, request.path()), prefers_html(request.headers()));
+    exchange.unknown_path(surface);
+    match exchange.arrive(Tier::Standard) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(refused) => Ok(request.error_response(refused)),
+    }
+}
+
+/// Calls the endpoint; one that panics gets a 500 and does no harm to others.
+async fn caught(
+    exchange: &Exchange,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let http = request.request().clone();
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(result) => Ok(result?.map_into_boxed_body()),
+        Err(panic) => {
+            let what = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            let refused = exchange.fault(&Fault::internal(format!("an endpoint panicked: {what}")));
+            Ok(ServiceResponse::from_err(refused, http))
+        }
+    }
+}
+
+/// A head that no endpoint should see. HTTP/1 has been checked by actix, HTTP/2 has not.
+fn refused_head(request: &ServiceRequest) -> Option<Refusal> {
+    let headers = request.headers();
+    let bytes = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len())
+        + headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum::<usize>();
+    if headers.len() > MAX_HEADERS || bytes > MAX_HEAD {
+        return Some(head_too_large());
+    }
+    let has_host = headers.contains_key(header::HOST) || request.uri().authority().is_some();
+    if !has_host && request.version() != Version::HTTP_10 || headers.get_all(header::HOST).count() > 1 {
+        return Some(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "A request names its host exactly once.",
+        ));
+    }
+    None
+}
+
+/// The 431 for a head that is too long or has too many lines.
+pub(super) fn head_too_large() -> Refusal {
+    Refusal::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        format!("At most {MAX_HEADERS} header lines and {MAX_HEAD} bytes of head are taken."),
+    )
+}
+
+/// A body of the wrong kind or size, as far as the head tells it.
+fn refused_body(exchange: &Exchange, body: Body, request: &ServiceRequest) -> Option<Refusal> {
+    if body == Body::None || !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+        return None;
+    }
+    let (expected, max): (&[&str], _) = match body {
+        Body::Form => (
+            &["application/x-www-form-urlencoded"],
+            exchange.edge().config().http.max_form,
+        ),
+        Body::MergePatch => (
+            &["application/merge-patch+json", "application/json"],
+            exchange.edge().config().http.max_json,
+        ),
+        _ => (&["application/json"], exchange.edge().config().http.max_json),
+    };
+    let headers = request.headers();
+    let encoded = headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if encoded {
+        return Some(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Compressed bodies are not taken: send it without Content-Encoding.",
+        ));
+    }
+    let media_type = super::caller::only(headers, &header::CONTENT_TYPE)
+        .and_then(|text| text.split(';').next())
+        .unwrap_or("")
+        .trim();
+    if !expected
+        .iter()
+        .any(|expected| media_type.eq_ignore_ascii_case(expected))
+    {
+        return Some(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("The Content-Type must be {}.", expected.join(" or ")),
+        ));
+    }
+    (exchange.state().request_bytes > max as u64).then(|| body_too_large(max))
+}
+
+/// The 413 for a body of more than `max` bytes.
+pub(super) fn body_too_large(max: usize) -> Refusal {
+    Refusal::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("The body may have at most {max} bytes."),
+    )
+}
+
+fn respond(exchange: &Exchange, refusal: Refusal) -> HttpResponse {
+    exchange.surface().refuse(&refusal, exchange.request_id())
+}
+
+/// Errors that actix or one of its extractors made, in the format of the surface; error pages with the issuer's path.
+fn in_our_format(exchange: &Exchange, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
+        [
+            &b"application/json"[..],
+            b"application/problem+json",
+            b"text/html",
+        ]
+        .iter()
+        .any(|ours| value.as_bytes().starts_with(ours))
+    });
+    if !is_ours {
+        let refusal = Refusal::new(status, "The request cannot be understood.");
+        let (request, foreign) = response.into_parts();
+        let mut response = respond(exchange, refusal);
+        for (name, value) in foreign.headers() {
+            if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+                response.headers_mut().append(name.clone(), value.clone());
+            }
+        }
+        return ServiceResponse::new(request, response);
+    }
+    let base = exchange.edge().config().issuer.path();
+    let page = if base.is_empty() {
+        None
+    } else {
+        response.response().extensions().get::<PageError>().cloned()
+    };
+    match page.and_then(|page| page.below(base)) {
+        Some(html) => response.map_body(|_, _| BoxBody::new(html)),
+        None => response,
+    }
+}
+
+/// The part of a path below the issuer's.
+fn below<'a>(prefix: &str, path: &'a str) -> &'a str {
+    path.strip_prefix(prefix).unwrap_or(path)
+}
+
+/// Whether somebody looks at the answer: `Accept` names HTML.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}

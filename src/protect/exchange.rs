@@ -1,0 +1,288 @@
+//! One request and its answer, as all the layers around an endpoint see it.
+
+use crate::fault::Fault;
+use crate::protect::Edge;
+use crate::protect::caller;
+use crate::protect::limits::{Decision, Key, Tier};
+use crate::protect::routes::{Policy, RouteInfo};
+use crate::surface::{Refusal, Refused, Surface};
+use crate::types::{Caller, ClientId, TenantId, Timestamp, UserId};
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use std::cell::RefCell;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// Extractor: what is known of a request, and what an endpoint has to tell the layers around it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Exchange(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    edge: Edge,
+    caller: Caller,
+    trace_id: Option<Uuid>,
+    now: Timestamp,
+    started: Instant,
+    method: Method,
+    path: String,
+    state: RefCell<State>,
+}
+
+/// What becomes known while the request is served.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) route: Option<Rc<RouteInfo>>,
+    pub(super) fallback: Option<Surface>,
+    pub(super) tenant: Option<TenantId>,
+    pub(super) client: Option<ClientId>,
+    pub(super) user: Option<UserId>,
+    pub(super) decision: Option<Decision>,
+    /// The tier of which the address paid for the request, until somebody better known does.
+    pub(super) paid_by_address: Option<Tier>,
+    pub(super) allowed_origins: Option<Vec<String>>,
+    pub(super) request_bytes: u64,
+}
+
+impl Exchange {
+    /// Begins to serve a request.
+    pub(super) fn begin(edge: &Edge, request: &ServiceRequest) -> Result<Self, Fault> {
+        let headers = request.headers();
+        let trace_id = caller::trace_id(headers);
+        let request_id = match caller::correlation_id(headers).or(trace_id) {
+            Some(id) => id,
+            None => edge.entropy().uuid_v4()?,
+        };
+        let length = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        let exchange = Self(Rc::new(Inner {
+            caller: Caller {
+                request_id,
+                address: edge.proxies().client(request.peer_addr(), headers),
+                user_agent: caller::user_agent(headers),
+            },
+            trace_id,
+            now: edge.clock().now(),
+            started: Instant::now(),
+            method: request.method().clone(),
+            path: request.path().to_owned(),
+            state: RefCell::new(State {
+                request_bytes: length,
+                ..State::default()
+            }),
+            edge: edge.clone(),
+        }));
+        request.extensions_mut().insert(exchange.clone());
+        Ok(exchange)
+    }
+
+    /// The exchange of a request.
+    ///
+    /// # Errors
+    /// When the request did not come through the edge, which is a defect.
+    pub fn of(request: &HttpRequest) -> Result<Self, actix_web::Error> {
+        request.extensions().get::<Self>().cloned().ok_or_else(|| {
+            actix_web::error::ErrorInternalServerError("a request did not come through the edge")
+        })
+    }
+
+    /// Who asks.
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
+    }
+
+    /// The request's id.
+    pub fn request_id(&self) -> Uuid {
+        self.0.caller.request_id
+    }
+
+    /// When the request arrived; the one `now` of the request.
+    pub fn now(&self) -> Timestamp {
+        self.0.now
+    }
+
+    /// The server's edge.
+    pub fn edge(&self) -> &Edge {
+        &self.0.edge
+    }
+
+    /// The format of this request's errors.
+    pub fn surface(&self) -> Surface {
+        let state = self.0.state.borrow();
+        state.route.as_ref().map_or_else(
+            || state.fallback.unwrap_or(Surface::Document),
+            |route| route.policy.surface,
+        )
+    }
+
+    /// A refusal in the format of this request's surface.
+    pub fn refuse(&self, refusal: Refusal) -> Refused {
+        Refused::new(self.surface(), refusal, self.request_id())
+    }
+
+    /// Our own fault in the format of this request's surface; logged here, once.
+    pub fn fault(&self, fault: &Fault) -> Refused {
+        Refused::fault(self.surface(), fault, self.request_id())
+    }
+
+    /// Tells which client this is, once it is authenticated (or, for a public client, named in a request that is
+    /// otherwise valid). From here on the client is counted instead of the address, and the log names it.
+    ///
+    /// # Errors
+    /// 429 when the client has used up a limit.
+    pub fn client(&self, tenant: TenantId, client: &ClientId) -> Result<(), Refused> {
+        let mut state = self.0.state.borrow_mut();
+        state.tenant = Some(tenant);
+        state.client = Some(client.clone());
+        let key = Key::Client(tenant, client);
+        let route = state.route.clone();
+        let layers = match route.as_ref().map(|route| (route.policy.tier, &route.path)) {
+            Some((Tier::Expensive, _)) => vec![(Tier::Standard, key), (Tier::Expensive, key)],
+            Some((Tier::Sensitive, path)) => {
+                return self.charge(
+                    state,
+                    &[
+                        (Tier::Standard, key),
+                        (Tier::Sensitive, Key::Operation(path, &key)),
+                    ],
+                );
+            }
+            Some((Tier::Public, _)) => return Ok(()),
+            _ => vec![(Tier::Standard, key)],
+        };
+        self.charge(state, &layers)
+    }
+
+    /// Tells on whose behalf the request is made; all requests of one user are counted together.
+    ///
+    /// # Errors
+    /// 429 when the user has used up a limit.
+    pub fn user(&self, tenant: TenantId, user: UserId) -> Result<(), Refused> {
+        let mut state = self.0.state.borrow_mut();
+        state.tenant = Some(tenant);
+        state.user = Some(user);
+        let key = Key::User(tenant, user);
+        let route = state.route.clone();
+        match &route {
+            Some(route) if route.policy.tier == Tier::Sensitive && state.client.is_none() => self.charge(
+                state,
+                &[
+                    (Tier::PerUser, key),
+                    (Tier::Sensitive, Key::Operation(&route.path, &key)),
+                ],
+            ),
+            _ => self.charge(state, &[(Tier::PerUser, key)]),
+        }
+    }
+
+    /// Tells which origins may read the answer: those of the authenticated or named client.
+    pub fn allow_origins(&self, origins: Vec<String>) {
+        self.0.state.borrow_mut().allowed_origins = Some(origins);
+    }
+
+    /// Counts the request as the address's, before anything is known of the sender but its address.
+    pub(super) fn arrive(&self, tier: Tier) -> Result<(), Refused> {
+        let tier = if tier == Tier::Public {
+            Tier::Public
+        } else {
+            Tier::Standard
+        };
+        let state = self.0.state.borrow_mut();
+        let layers = [
+            (Tier::Global, Key::All),
+            (tier, Key::Address(self.0.caller.address)),
+        ];
+        self.charge(state, &layers)?;
+        self.0.state.borrow_mut().paid_by_address = Some(tier);
+        Ok(())
+    }
+
+    fn charge(
+        &self,
+        mut state: std::cell::RefMut<'_, State>,
+        layers: &[(Tier, Key<'_>)],
+    ) -> Result<(), Refused> {
+        let limits = self.0.edge.limits();
+        let Some(decision) = limits.take_all(layers, self.0.now) else {
+            return Ok(());
+        };
+        let client_pays = layers.iter().any(|(_, key)| matches!(key, Key::Client(..)));
+        if client_pays && let Some(tier) = state.paid_by_address.take() {
+            limits.give_back(tier, Key::Address(self.0.caller.address), self.0.now);
+            state.decision = None;
+        }
+        state.decision = Some(
+            state
+                .decision
+                .map_or(decision, |earlier| earlier.tighter(decision)),
+        );
+        drop(state);
+        if decision.passed {
+            Ok(())
+        } else {
+            Err(self.refuse(too_many(&decision)))
+        }
+    }
+
+    pub(super) fn enter(&self, route: &Rc<RouteInfo>) {
+        self.0.state.borrow_mut().route = Some(Rc::clone(route));
+    }
+
+    pub(super) fn unknown_path(&self, surface: Surface) {
+        self.0.state.borrow_mut().fallback = Some(surface);
+    }
+
+    pub(super) fn state(&self) -> std::cell::Ref<'_, State> {
+        self.0.state.borrow()
+    }
+
+    pub(super) fn policy(&self) -> Option<Policy> {
+        self.0.state.borrow().route.as_ref().map(|route| route.policy)
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    pub(super) fn trace_id(&self) -> Option<Uuid> {
+        self.0.trace_id
+    }
+}
+
+/// The 429 of a limit.
+pub(super) fn too_many(decision: &Decision) -> Refusal {
+    Refusal::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        format!(
+            "The limit \"{}\" of {} requests in {} s is used up. Try again in {} s.",
+            decision.tier.as_str(),
+            decision.limit,
+            decision.window_s,
+            decision.reset_s
+        ),
+    )
+    .retry_after(decision.reset_s)
+}
+
+impl FromRequest for Exchange {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}

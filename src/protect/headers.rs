@@ -1,0 +1,127 @@
+//! Headers that every answer carries. What an endpoint has set itself stays.
+
+use crate::protect::Exchange;
+use crate::protect::caller::X_CORRELATION_ID;
+use crate::protect::cors::Cors;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Nothing at all: an answer that is no page has no business to load, frame or submit anything.
+const NO_PAGE: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+    magnetometer=(), microphone=(), midi=(), payment=(), screen-wake-lock=(), usb=()";
+
+static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+static X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+static X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+static X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The content security policy of a page: its own stylesheet, images from `images` (such as a client's logo), forms to
+/// this server and, because Chrome applies `form-action` to the redirect after a post as well, to `forms`. Both are
+/// origins or schemes; anything that could end the directive is left out.
+pub fn page_policy(forms: &[&str], images: &[&str]) -> String {
+    let list = |sources: &[&str]| {
+        sources
+            .iter()
+            .filter(|source| {
+                source.bytes().all(|b| {
+                    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+' | b':' | b'/' | b'[' | b']')
+                })
+            })
+            .fold(String::new(), |list, source| list + " " + source)
+    };
+    format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'{}; base-uri 'none'; form-action 'self'{}; \
+         frame-ancestors 'none'",
+        list(images),
+        list(forms)
+    )
+}
+
+/// Adds what is missing.
+pub(super) fn complete(exchange: &Exchange, headers: &mut HeaderMap) {
+    let is_page = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    let is_public = exchange.policy().is_some_and(|policy| policy.cors == Cors::Any);
+    let mut add = |name: &HeaderName, value: HeaderValue| {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value);
+        }
+    };
+    let fixed = HeaderValue::from_static;
+    add(&header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+    add(&header::X_FRAME_OPTIONS, fixed("DENY"));
+    add(&header::REFERRER_POLICY, fixed("no-referrer"));
+    add(&PERMISSIONS_POLICY, fixed(PERMISSIONS));
+    // Fetched with CORS or shown as a page of its own, an answer is never part of another site's page. There is no
+    // Cross-Origin-Opener-Policy: it would cut sign-in popups off from the application that opened them.
+    add(
+        &CROSS_ORIGIN_RESOURCE_POLICY,
+        fixed(if is_public { "cross-origin" } else { "same-origin" }),
+    );
+    add(&header::CACHE_CONTROL, fixed("no-store"));
+    if is_page {
+        add(&header::CONTENT_SECURITY_POLICY, exchange.edge().page_policy());
+    } else {
+        add(&header::CONTENT_SECURITY_POLICY, fixed(NO_PAGE));
+    }
+    if let Some(hsts) = exchange.edge().hsts() {
+        add(&header::STRICT_TRANSPORT_SECURITY, hsts);
+    }
+    headers.insert(X_CORRELATION_ID.clone(), text(&exchange.request_id().to_string()));
+    limits(exchange, headers);
+}
+
+/// `X-RateLimit-*`, and `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), of the tightest limit.
+fn limits(exchange: &Exchange, headers: &mut HeaderMap) {
+    let Some(decision) = exchange.state().decision else {
+        return;
+    };
+    let name = decision.tier.as_str();
+    let reset_at = exchange.now().seconds() + i64::from(decision.reset_s);
+    headers.insert(X_RATELIMIT_LIMIT.clone(), decision.limit.into());
+    headers.insert(X_RATELIMIT_REMAINING.clone(), decision.remaining.into());
+    headers.insert(X_RATELIMIT_RESET.clone(), reset_at.into());
+    headers.insert(
+        RATELIMIT_POLICY.clone(),
+        text(&format!(
+            "\"{name}\";q={};w={}",
+            decision.limit, decision.window_s
+        )),
+    );
+    headers.insert(
+        RATELIMIT.clone(),
+        text(&format!(
+            "\"{name}\";r={};t={}",
+            decision.remaining, decision.reset_s
+        )),
+    );
+}
+
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_policy_allows_nothing_inline_and_cannot_be_extended() {
+        let policy = page_policy(
+            &["https://app.example", "com.example.app:"],
+            &["https://x; script-src *"],
+        );
+        assert!(
+            policy.contains("form-action 'self' https://app.example com.example.app:;"),
+            "{policy}"
+        );
+        assert!(
+            !policy.contains("unsafe-inline") && !policy.contains('*'),
+            "{policy}"
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! What stands between the socket and the endpoints, the same for all of them: who asks, how often, how much, from
+//! which origin, and what is written down about it.
+//!
+//! [`routes::Routes`] is the only way in: a module registers its endpoints there with a [`routes::Policy`], so that none
+//! is without a limit, security headers, a bound on its body and a line in the log. An endpoint learns of its request
+//! through [`Exchange`].
+
+pub mod address;
+mod caller;
+pub mod cors;
+mod edge;
+mod exchange;
+pub mod headers;
+pub mod limits;
+pub mod routes;
+
+pub use self::caller::CallerInfo;
+pub use self::edge::{Edge, outermost};
+pub use self::exchange::Exchange;
