@@ -48,6 +48,15 @@ impl Fault {
         self
     }
 
+    /// The same fault for another one who waited for the same thing.
+    pub fn shared(other: &Self) -> Self {
+        Self {
+            kind: other.kind,
+            context: Cow::Owned(other.to_string()),
+            source: None,
+        }
+    }
+
     /// Whether trying again makes sense.
     pub fn kind(&self) -> FaultKind {
         self.kind

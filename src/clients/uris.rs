@@ -1,0 +1,142 @@
+//! The kinds of URI that a registration holds, besides redirect URIs.
+
+use crate::types::is_loopback_host;
+use url::Url;
+
+/// Longest URI.
+const MAX_LENGTH: usize = 2000;
+
+type Refusal = Option<&'static str>;
+
+/// A page for people: home page, logo, terms, policy; or where a third party starts a sign-in.
+pub(super) fn page(text: &str) -> Refusal {
+    let url = match absolute(text) {
+        Ok(url) => url,
+        Err(why) => return Some(why),
+    };
+    (url.scheme() != "https").then_some("must be an https URL")
+}
+
+/// What the server itself requests. Plain http is for deployments that let it reach inner networks; the guard of
+/// outgoing requests then decides.
+pub(super) fn fetched(text: &str, http_too: bool) -> Refusal {
+    let url = match absolute(text) {
+        Ok(url) => url,
+        Err(why) => return Some(why),
+    };
+    match url.scheme() {
+        "https" => None,
+        "http" if http_too => None,
+        _ => Some("must be an https URL (http only where outgoing.allow holds the target)"),
+    }
+}
+
+/// What a browser loads in a frame at logout. OpenID Connect Front-Channel Logout §2: "The domain, port, and scheme of
+/// this URL MUST be the same as that of a registered Redirection URI value."
+pub(super) fn frame(text: &str, redirect_uris: &[String]) -> Refusal {
+    let url = match absolute(text) {
+        Ok(url) => url,
+        Err(why) => return Some(why),
+    };
+    let same_origin = redirect_uris
+        .iter()
+        .filter_map(|uri| Url::parse(uri).ok())
+        .any(|uri| uri.origin() == url.origin());
+    (!same_origin).then_some("must have the scheme, host and port of a redirect URI")
+}
+
+/// An origin as browsers write it.
+pub(super) fn origin(text: &str) -> Refusal {
+    let url = match absolute(text) {
+        Ok(url) => url,
+        Err(why) => return Some(why),
+    };
+    let secure = match url.scheme() {
+        "https" => true,
+        "http" => url.host().is_some_and(|host| is_loopback_host(&host)),
+        _ => false,
+    };
+    if !secure {
+        return Some("must be an https origin, or http on a loopback host");
+    }
+    (url.origin().ascii_serialization() != text)
+        .then_some("must be an origin such as https://app.example.com: lower case, no path, no default port")
+}
+
+/// An absolute URL with a host, without user information and fragment, in printable ASCII.
+fn absolute(text: &str) -> Result<Url, &'static str> {
+    if text.len() > MAX_LENGTH {
+        return Err("at most 2000 characters");
+    }
+    let printable = text.bytes().all(|b| {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'*' | b'`' | b'{' | b'}')
+    });
+    if !printable {
+        return Err("must be a URL of printable ASCII characters; encode others");
+    }
+    let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
+    if url.host().is_none() {
+        return Err("must name a host");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain user information");
+    }
+    if url.fragment().is_some() {
+        return Err("must not have a fragment");
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_fetched_documents_are_https() {
+        assert_eq!(page("https://app.example/logo.png"), None);
+        for bad in [
+            "http://app.example/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//app.example",
+            "https://u@app.example/",
+            "https://app.example/#x",
+            "https://app.example/\"><script>",
+            "",
+        ] {
+            assert!(page(bad).is_some() && fetched(bad, false).is_some(), "{bad}");
+        }
+        assert_eq!(fetched("http://10.0.0.1/jwks", true), None);
+    }
+
+    #[test]
+    fn an_origin_has_one_spelling() {
+        for good in [
+            "https://app.example",
+            "https://app.example:8443",
+            "http://localhost:3000",
+        ] {
+            assert_eq!(origin(good), None, "{good}");
+        }
+        for bad in [
+            "null",
+            "*",
+            "https://*.example",
+            "https://app.example/",
+            "https://APP.example",
+            "https://app.example:443",
+            "http://app.example",
+            "https://app.example?x",
+        ] {
+            assert!(origin(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn front_channel_logout_s2_the_frame_is_of_a_redirect_uris_origin() {
+        let registered = ["https://app.example/cb".to_owned()];
+        assert_eq!(frame("https://app.example/out?x=1", &registered), None);
+        assert!(frame("https://app.example:444/out", &registered).is_some());
+        assert!(frame("https://other.example/out", &registered).is_some());
+    }
+}
