@@ -10,6 +10,7 @@
 //! `docs/architecture.md` shows the way of a request through them.
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod audit;
 pub mod clients;
 pub mod clock;
