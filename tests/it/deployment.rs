@@ -1,6 +1,7 @@
 //! What is shipped beside the program: the container's recipe and the composition are read and held to their rules.
 
 use crate::support::source::root;
+use grantor::config::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -116,6 +117,28 @@ fn secrets_come_from_files_that_a_script_makes() {
         );
     }
     assert!(read(".gitignore").lines().any(|line| line == "/secrets"));
+}
+
+#[test]
+fn every_setting_in_them_is_one() {
+    let text = read("docker-compose.yml");
+    let compose = Yaml::parse(&text);
+    let dockerfile = read("Dockerfile");
+    let in_image = instructions(&dockerfile, "ENV").filter_map(|line| Some(line.split_once('=')?.0));
+    let mut seen = 0;
+    for name in compose
+        .keys("services.grantor.environment")
+        .into_iter()
+        .chain(in_image)
+    {
+        let setting = name.strip_suffix("_FILE").unwrap_or(name);
+        assert!(
+            settings::all().any(|known| known.variable() == setting),
+            "{name} is no setting"
+        );
+        seen += 1;
+    }
+    assert!(seen > 3, "the settings were not found");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod support;
 
 mod deployment;
+mod documentation;
 mod family_model;
 mod fuzz_seeds;
 mod harness;
