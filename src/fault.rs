@@ -90,10 +90,11 @@ impl From<sqlx::Error> for Fault {
             | sqlx::Error::WorkerCrashed => true,
             sqlx::Error::Database(error) => match error.code().as_deref() {
                 // PostgreSQL: connection (08), resources (53), operator intervention (57), serialisation and deadlock,
-                // a server that went read-only (25006), a system error such as a full disk (58).
+                // a server that went read-only (25006), a lock that was not given in time (55P03), a system error such as
+                // a full disk (58).
                 Some(code) if code.len() == 5 => {
                     matches!(&code[..2], "08" | "53" | "57" | "58")
-                        || matches!(code, "40001" | "40P01" | "25006")
+                        || matches!(code, "40001" | "40P01" | "25006" | "55P03")
                 }
                 // SQLite: the primary code is the low byte. BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
                 Some(code) => code

@@ -5,6 +5,7 @@
 //! statement runs on is the caller's to say: [`Store::read`], [`Store::write`] (each statement commits by itself) or
 //! [`Store::begin`].
 
+pub mod audit;
 pub mod authorization_requests;
 mod client_metadata;
 pub mod clients;
@@ -14,6 +15,7 @@ pub mod counters;
 pub mod grants;
 mod lease;
 mod migrate;
+pub mod outbox;
 pub mod revoked_tokens;
 pub mod sessions;
 pub mod users;

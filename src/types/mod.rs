@@ -6,6 +6,7 @@
 mod admin_scope;
 mod algorithm;
 mod caller;
+mod event;
 mod ids;
 mod registration;
 mod scope;
@@ -16,6 +17,7 @@ mod uri;
 pub use self::admin_scope::{ADMIN_SCOPES, is_admin_scope};
 pub use self::algorithm::Algorithm;
 pub use self::caller::Caller;
+pub use self::event::{Event, EventType, Outcome};
 pub use self::ids::{ClientId, GrantId, Kid, SessionId, TenantId, UserId};
 pub use self::registration::{
     ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, GrantType, IntrospectionRight,

@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod audit;
 mod deployment;
 mod documentation;
 mod family_model;

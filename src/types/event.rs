@@ -1,6 +1,6 @@
 //! What an audit record says.
 
-use crate::types::{Caller, TenantId, Timestamp};
+use super::{Caller, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -96,6 +96,11 @@ event_types! {
     SsrfBlocked = "ssrf_blocked",
     /// Ordinary refusals that came while the log could not keep up, counted together.
     RefusalsCounted = "refusals_counted",
+    /// The audit store could not be written for a while; `metadata` says since when and how many requests failed for it.
+    AuditInterrupted = "audit_interrupted",
+    /// An earlier record (`metadata.record`) reached the store although its request had been refused for want of it:
+    /// what it tells was put back, and nothing left the server.
+    RecordWithdrawn = "record_withdrawn",
 }
 
 /// How it ended.
