@@ -176,20 +176,6 @@ pub async fn update(
     Ok(updated == 1)
 }
 
-/// Ends everything that was granted to the client so far. `false` when there is no such client.
-pub async fn raise_epoch(
-    db: impl Into<Db<'_>>,
-    tenant: TenantId,
-    client_id: &ClientId,
-    now: Timestamp,
-) -> Result<bool, Fault> {
-    const SQL: &str =
-        "UPDATE clients SET epoch = epoch + 1, tokens_valid_from = $3, version = version + 1, updated_at = $3
-        WHERE tenant_id = $1 AND client_id = $2";
-    let updated = changed!(db, sqlx::query(SQL).bind(tenant).bind(client_id).bind(now))?;
-    Ok(updated == 1)
-}
-
 /// Deletes a client if it still has this version. What was granted to it ends with it.
 pub async fn delete(
     db: impl Into<Db<'_>>,

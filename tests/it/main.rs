@@ -6,6 +6,8 @@
 mod support;
 
 mod audit;
+mod client_authentication;
+mod client_registration;
 mod deployment;
 mod documentation;
 mod family_model;

@@ -1,4 +1,5 @@
 //! Storage contracts: each statement group on both engines.
 
+mod clients;
 mod sessions;
-mod users;
+pub(crate) mod users;

@@ -49,7 +49,7 @@ pub(super) async fn insert(store: &Store, user: &User, blind: &[[u8; 32]]) -> bo
 }
 
 /// The first tenant, whose row the start makes.
-pub(super) async fn tenant(store: &Store) {
+pub(crate) async fn tenant(store: &Store) {
     let sql = "INSERT INTO tenants (id, name, enabled, settings, version, created_at)
         VALUES ($1, 'default', $2, '{}', 1, $3) ON CONFLICT DO NOTHING";
     match store {
