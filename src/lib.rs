@@ -3,7 +3,7 @@
 //! Folders are capabilities. Each may use only what stands to its left, which `tests/it/layering.rs` checks:
 //!
 //! ```text
-//! types ← clock, entropy, fault, page, config, sealed, jose ← outgoing, storage ← keys, audit, protect
+//! types ← clock, entropy, fault, page, config, sealed, jose, surface ← outgoing, storage ← keys, audit, protect
 //!       ← clients, account ← app ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
 //! ```
 //!
