@@ -17,19 +17,25 @@ CREATE TABLE tenants (
     created_at TIMESTAMPTZ NOT NULL
 );
 
--- Private keys: PKCS#8 sealed with the master key that `master_key_id` names, the kid as associated data.
+-- Keys that sign tokens. `next`, `active` and `retiring` are published; `retired` ones only check id_token_hints and
+-- `revoked` ones nothing. `wrapped` is the private key as PKCS#8, sealed with the master key that `master_key_id` names,
+-- with tenant, algorithm and kid as associated data; it is there only while the key signs or is going to.
 CREATE TABLE signing_keys (
     tenant_id     UUID        NOT NULL REFERENCES tenants (id),
     kid           TEXT        NOT NULL,
     alg           TEXT        NOT NULL,
     state         TEXT        NOT NULL,
     public_jwk    JSONB       NOT NULL,
-    wrapped       BYTEA       NOT NULL,
-    master_key_id TEXT        NOT NULL,
+    wrapped       BYTEA,
+    master_key_id TEXT,
+    -- Since when it is published.
     created_at    TIMESTAMPTZ NOT NULL,
-    activates_at  TIMESTAMPTZ NOT NULL,
+    -- When a `next` key becomes active, where somebody asked for it before its time.
+    activates_at  TIMESTAMPTZ,
     activated_at  TIMESTAMPTZ,
+    -- When it stopped signing.
     retired_at    TIMESTAMPTZ,
+    -- When it leaves the present state: `retiring` the published set, `retired` and `revoked` the table.
     expires_at    TIMESTAMPTZ,
     PRIMARY KEY (tenant_id, kid)
 );
@@ -46,7 +52,8 @@ CREATE TABLE purpose_keys (
     wrapped       BYTEA       NOT NULL,
     master_key_id TEXT        NOT NULL,
     created_at    TIMESTAMPTZ NOT NULL,
-    activates_at  TIMESTAMPTZ NOT NULL,
+    activated_at  TIMESTAMPTZ,
+    -- When a `retiring` key is removed.
     expires_at    TIMESTAMPTZ,
     PRIMARY KEY (tenant_id, id)
 );

@@ -18,6 +18,7 @@ pub mod config;
 pub mod entropy;
 pub mod fault;
 pub mod jose;
+pub mod keys;
 pub mod outgoing;
 pub mod page;
 pub mod protect;

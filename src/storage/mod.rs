@@ -16,8 +16,11 @@ pub mod grants;
 mod lease;
 mod migrate;
 pub mod outbox;
+pub mod purpose_keys;
 pub mod revoked_tokens;
 pub mod sessions;
+pub mod signing_keys;
+pub mod tenants;
 pub mod users;
 
 pub use self::lease::Lease;

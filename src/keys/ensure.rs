@@ -1,0 +1,155 @@
+//! Making keys where they are missing.
+
+use super::purpose::PurposeKey;
+use super::ring::KeyRing;
+use super::schedule;
+use super::tenant::{Rows, purpose_aad, signing_aad};
+use crate::fault::Fault;
+use crate::jose::SigningKey;
+use crate::storage::purpose_keys::{self, Purpose, PurposeKeyRow};
+use crate::storage::signing_keys::{self, KeyState, SigningKeyRow, Stop};
+use crate::types::{Algorithm, Kid, TenantId, Timestamp, base64url};
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+impl KeyRing {
+    /// Sees to it that a tenant has an active and a next key for each configured algorithm, none for any other, and all
+    /// its purpose keys. Replicas that do so at once agree on one set. Says whether anything was missing.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ensure(&self, tenant: TenantId, now: Timestamp) -> Result<bool, Fault> {
+        let rows = self.read(tenant).await?;
+        let configured = &self.inner().schedule.algorithms;
+        let dropped: Vec<_> = rows
+            .signing
+            .iter()
+            .filter(|key| key.state <= KeyState::Active && !configured.contains(&key.alg))
+            .collect();
+        let (signing, purpose) = (missing_signing(&rows, configured), missing_purpose(&rows, tenant));
+        if dropped.is_empty() && signing.is_empty() && purpose.is_empty() {
+            return Ok(false);
+        }
+        let signing = self.make_signing_keys(tenant, signing, now).await?;
+        let mut made = Vec::new();
+        for (purpose, state) in purpose {
+            made.push(self.make_purpose_key(tenant, purpose, state, now)?);
+        }
+        let mut tx = self.inner().store.begin().await?;
+        // Whoever comes second finds the key there and throws its own away.
+        for key in &signing {
+            signing_keys::insert(&mut tx, tenant, key).await?;
+        }
+        for key in &made {
+            purpose_keys::insert(&mut tx, tenant, key).await?;
+        }
+        for key in dropped {
+            signing_keys::stop(&mut tx, tenant, ending(key, now), now).await?;
+        }
+        tx.commit().await?;
+        self.outdate(tenant).await;
+        Ok(true)
+    }
+
+    /// Makes signing keys side by side, away from the threads that serve requests: an RSA key takes a tenth of a second
+    /// and more.
+    pub(super) async fn make_signing_keys(
+        &self,
+        tenant: TenantId,
+        wanted: Vec<(Algorithm, KeyState)>,
+        now: Timestamp,
+    ) -> Result<Vec<SigningKeyRow>, Fault> {
+        let mut making = JoinSet::new();
+        for (position, (alg, state)) in wanted.into_iter().enumerate() {
+            let ring = self.clone();
+            making.spawn_blocking(move || (position, ring.make_signing_key(tenant, alg, state, now)));
+        }
+        let mut made = Vec::new();
+        while let Some(done) = making.join_next().await {
+            let (position, key) =
+                done.map_err(|error| Fault::internal("making a key failed").caused_by(error))?;
+            made.push((position, key?));
+        }
+        // Everybody inserts in the same order, so that no two wait for each other.
+        made.sort_by_key(|(position, _)| *position);
+        Ok(made.into_iter().map(|(_, key)| key).collect())
+    }
+
+    fn make_signing_key(
+        &self,
+        tenant: TenantId,
+        alg: Algorithm,
+        state: KeyState,
+        now: Timestamp,
+    ) -> Result<SigningKeyRow, Fault> {
+        let inner = self.inner();
+        let kid = Kid::parse(&base64url(&inner.entropy.bytes::<16>()?))
+            .map_err(|_| Fault::internal("a key id of 128 random bits is no key id"))?;
+        let pkcs8 = SigningKey::generate(alg, inner.schedule.rsa_bits, &inner.entropy)?;
+        let key = SigningKey::from_pkcs8(kid.clone(), alg, &pkcs8, &inner.entropy)?;
+        let wrapped = inner
+            .master
+            .wrap(&inner.entropy, &signing_aad(tenant, alg, &kid), &pkcs8)?;
+        Ok(SigningKeyRow::new(
+            kid,
+            alg,
+            state,
+            key.verifying().to_jwk(),
+            wrapped,
+            now,
+        ))
+    }
+
+    pub(super) fn make_purpose_key(
+        &self,
+        tenant: TenantId,
+        purpose: Purpose,
+        state: KeyState,
+        now: Timestamp,
+    ) -> Result<PurposeKeyRow, Fault> {
+        let inner = self.inner();
+        let id = base64url(&inner.entropy.bytes::<8>()?);
+        let bytes = match purpose {
+            Purpose::Audit => SigningKey::generate(Algorithm::EdDSA, 0, &inner.entropy)?,
+            _ => Zeroizing::new(inner.entropy.bytes::<{ PurposeKey::BYTES }>()?.to_vec()),
+        };
+        let wrapped = inner
+            .master
+            .wrap(&inner.entropy, &purpose_aad(tenant, purpose, &id), &bytes)?;
+        Ok(PurposeKeyRow::new(id, purpose, state, wrapped, now))
+    }
+}
+
+/// How a key of an algorithm that is not configured any more ends: an active one as at a rotation, a next one at once.
+fn ending(key: &SigningKeyRow, now: Timestamp) -> Stop<'_> {
+    let (to, expires_at) = match key.state {
+        KeyState::Active => (KeyState::Retiring, schedule::unpublished_at(now)),
+        _ => (KeyState::Retired, schedule::forgotten_at(now)),
+    };
+    Stop {
+        kid: &key.kid,
+        from: key.state,
+        to,
+        expires_at,
+    }
+}
+
+fn missing_signing(rows: &Rows, configured: &[Algorithm]) -> Vec<(Algorithm, KeyState)> {
+    configured
+        .iter()
+        .flat_map(|alg| [(*alg, KeyState::Active), (*alg, KeyState::Next)])
+        .filter(|(alg, state)| rows.signing_key(*alg, *state).is_none())
+        .collect()
+}
+
+fn missing_purpose(rows: &Rows, tenant: TenantId) -> Vec<(Purpose, KeyState)> {
+    Purpose::ALL
+        .into_iter()
+        .filter(|purpose| *purpose != Purpose::Audit || tenant == TenantId::FIRST)
+        .flat_map(|purpose| {
+            let next = purpose.is_rotated().then_some((purpose, KeyState::Next));
+            [Some((purpose, KeyState::Active)), next].into_iter().flatten()
+        })
+        .filter(|(purpose, state)| rows.purpose_key(*purpose, *state).is_none())
+        .collect()
+}
