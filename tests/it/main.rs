@@ -13,6 +13,7 @@ mod documentation;
 mod family_model;
 mod fuzz_seeds;
 mod harness;
+mod keys;
 mod layering;
 mod prepare;
 mod storage;
