@@ -3,7 +3,7 @@
 //! Folders are capabilities. Each may use only what stands to its left, which `tests/it/layering.rs` checks:
 //!
 //! ```text
-//! types ← clock, entropy, fault, page, config, sealed, jose, surface ← outgoing, storage ← keys, audit, protect
+//! types ← clock, entropy, fault, page, config, sealed, jose, surface ← outgoing, storage, telemetry ← keys, audit, protect
 //!       ← clients, account ← app ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
 //! ```
 //!
@@ -12,6 +12,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod config;
@@ -25,4 +26,5 @@ pub mod protect;
 pub mod sealed;
 pub mod storage;
 pub mod surface;
+pub mod telemetry;
 pub mod types;

@@ -3,12 +3,15 @@
 mod check;
 mod draft;
 mod file;
+pub mod master_key;
 mod parse;
 mod problem;
 mod raw;
 mod resolve;
 mod setting;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use self::problem::{ConfigErrors, Origin, Problem};
 pub use self::raw::Sources;
@@ -20,6 +23,9 @@ use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// The folder, below the working directory, that holds what is not in a database elsewhere.
+pub const DATA_DIR: &str = "data";
 
 /// Every setting, resolved. The table of settings is in `settings.rs`.
 #[derive(Clone, Debug)]
@@ -90,6 +96,34 @@ pub struct DatabaseConfig {
     pub audit_retention_url: Option<Secret>,
     /// Connections per store, 2 to 200.
     pub max_connections: u32,
+}
+
+impl DatabaseConfig {
+    /// URL and PostgreSQL schema of the audit store: what is set, a schema of the main database on PostgreSQL, a file of
+    /// its own on SQLite.
+    pub fn audit(&self) -> (Secret, Option<&'static str>) {
+        self.audit_beside(&self.url)
+    }
+
+    /// The main database as migrations see it.
+    pub fn migration(&self) -> &Secret {
+        self.migration_url.as_ref().unwrap_or(&self.url)
+    }
+
+    /// The audit store as migrations see it: where it is a schema of the main database, in the role for migrations.
+    pub fn audit_migration(&self) -> (Secret, Option<&'static str>) {
+        self.audit_beside(self.migration())
+    }
+
+    fn audit_beside(&self, main: &Secret) -> (Secret, Option<&'static str>) {
+        let url = match &self.audit_url {
+            Some(url) => url.clone(),
+            None if parse::is_postgres(main.expose()) => main.clone(),
+            None => Secret::new(format!("sqlite://{DATA_DIR}/audit.db")),
+        };
+        let schema = parse::is_postgres(url.expose()).then_some("audit");
+        (url, schema)
+    }
 }
 
 /// Requests that the server makes itself.

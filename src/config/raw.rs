@@ -173,14 +173,15 @@ impl Collected {
             _ => |setting| setting.key.to_owned(),
         };
         let mut reason = "there is no such setting".to_owned();
+        let mut allowed = "the settings that `grantor config show` lists".to_owned();
         if let Some(nearest) = nearest(&given.key) {
             reason = format!("{reason}; did you mean {}?", written(nearest));
+            allowed.clear();
         } else if given.origin == Origin::Environment && looks_injected(&given.name) {
             reason.push_str(
-                "; it looks like one that Kubernetes injects for a service: set enableServiceLinks: false",
+                "; Kubernetes may have injected it for a service of that name: set enableServiceLinks to false",
             );
         }
-        let allowed = "the settings that `grantor config show` lists".to_owned();
         self.problems.push(Problem {
             name: given.name,
             origin: given.origin,

@@ -24,8 +24,8 @@ pub struct Resolved {
 pub struct Entry {
     /// The dotted name.
     pub setting: String,
-    /// The value; of secrets only whether they are set.
-    pub value: String,
+    /// The value, where there is one that can be written down; a secret is hidden.
+    pub value: Option<String>,
     /// Where it was given.
     pub origin: Origin,
     /// The setting itself; none for texts of scopes.
@@ -159,12 +159,13 @@ fn entries(collected: &Collected) -> Vec<Entry> {
     let mut entries: Vec<_> = settings::all()
         .map(|setting| {
             let given = collected.values.get(setting.key);
+            let default = match setting.default {
+                Default::Value(text) => Some(text.to_owned()),
+                Default::Words(_) => None,
+            };
             Entry {
                 setting: setting.key.to_owned(),
-                value: given.map_or_else(
-                    || setting.default.text().to_owned(),
-                    |given| show(setting.shown, &given.text),
-                ),
+                value: given.map_or(default, |given| Some(show(setting.shown, &given.text))),
                 origin: given.map_or(Origin::Default, |given| given.origin.clone()),
                 about: Some(setting),
             }
@@ -172,7 +173,7 @@ fn entries(collected: &Collected) -> Vec<Entry> {
         .collect();
     entries.extend(collected.scopes.iter().map(|text| Entry {
         setting: text.name.clone(),
-        value: text.text.clone(),
+        value: Some(text.text.clone()),
         origin: text.origin.clone(),
         about: None,
     }));

@@ -199,7 +199,12 @@ impl Store {
             .parent()
             .filter(|folder| *folder != Path::new(""))
         {
-            tokio::fs::create_dir_all(folder)
+            let mut builder = tokio::fs::DirBuilder::new();
+            #[cfg(unix)]
+            builder.mode(0o700);
+            builder
+                .recursive(true)
+                .create(folder)
                 .await
                 .map_err(|error| Fault::internal("the database's folder cannot be made").caused_by(error))?;
         }

@@ -6,8 +6,10 @@
 mod support;
 
 mod audit;
+mod cli;
 mod client_authentication;
 mod client_registration;
+mod config;
 mod deployment;
 mod documentation;
 mod family_model;

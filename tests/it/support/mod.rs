@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod db;
+pub mod program;
 pub mod source;
 pub mod statements;
 

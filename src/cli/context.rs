@@ -1,0 +1,50 @@
+//! What a command works with.
+
+use super::outcome::Failure;
+use crate::clock::Clock;
+use crate::config::{Config, LogConfig, Sources};
+use crate::entropy::Entropy;
+use crate::telemetry::{self, Output};
+
+/// The configuration, the machine's clock and its randomness.
+#[derive(Debug)]
+pub struct Context {
+    /// The configuration.
+    pub config: Config,
+    /// The machine's clock.
+    pub clock: Clock,
+    /// The machine's randomness.
+    pub entropy: Entropy,
+}
+
+impl Context {
+    /// For the server: the log goes to standard output.
+    pub(super) fn for_server(sources: Sources) -> Result<Self, Failure> {
+        let context = Self::load(sources)?;
+        telemetry::start(&context.config.log, context.clock.clone(), Output::Stdout);
+        for warning in &context.config.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(context)
+    }
+
+    /// For every other command: standard output is the command's, so the log goes to standard error, and unless asked
+    /// for more it holds only what is wrong.
+    pub(super) fn for_command(sources: Sources) -> Result<Self, Failure> {
+        let context = Self::load(sources)?;
+        let mut log: LogConfig = context.config.log.clone();
+        if log.filter == "info" {
+            "warn".clone_into(&mut log.filter);
+        }
+        telemetry::start(&log, context.clock.clone(), Output::Stderr);
+        Ok(context)
+    }
+
+    fn load(sources: Sources) -> Result<Self, Failure> {
+        Ok(Self {
+            config: Config::load(sources)?.config,
+            clock: Clock::System,
+            entropy: Entropy::system(),
+        })
+    }
+}
