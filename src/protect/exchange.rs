@@ -230,6 +230,10 @@ impl Exchange {
         }
     }
 
+    pub(super) fn received(&self, bytes: usize) {
+        self.0.state.borrow_mut().request_bytes = bytes as u64;
+    }
+
     pub(super) fn enter(&self, route: &Rc<RouteInfo>) {
         self.0.state.borrow_mut().route = Some(Rc::clone(route));
     }

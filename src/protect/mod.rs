@@ -6,6 +6,7 @@
 //! through [`Exchange`].
 
 pub mod address;
+pub mod body;
 mod caller;
 pub mod cors;
 mod edge;
