@@ -31,7 +31,10 @@ pub enum Surface {
 
 /// Why a request is refused, before it has a format.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct Refusal(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     status: StatusCode,
     code: Cow<'static, str>,
     title: Cow<'static, str>,
@@ -59,34 +62,34 @@ impl Refusal {
             StatusCode::TOO_MANY_REQUESTS => ("temporarily_unavailable", "Too many requests"),
             status => ("invalid_request", status.canonical_reason().unwrap_or("Refused")),
         };
-        Self {
+        Self(Box::new(Parts {
             status,
             code: code.into(),
             title: title.into(),
             detail: detail.into(),
             errors: Vec::new(),
             headers: Vec::new(),
-        }
+        }))
     }
 
     /// With another code: the `error` of RFC 6749, or the last part of a problem's `type`.
     #[must_use]
     pub fn code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
-        self.code = code.into();
+        self.0.code = code.into();
         self
     }
 
     /// With another title.
     #[must_use]
     pub fn title(mut self, title: impl Into<Cow<'static, str>>) -> Self {
-        self.title = title.into();
+        self.0.title = title.into();
         self
     }
 
     /// With the places that are wrong, for surfaces that show them.
     #[must_use]
     pub fn errors(mut self, errors: Vec<Invalid>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
@@ -94,7 +97,7 @@ impl Refusal {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((name, value));
+            self.0.headers.push((name, value));
         }
         self
     }
@@ -107,7 +110,7 @@ impl Refusal {
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// Our own fault, without saying what it is.
@@ -145,12 +148,12 @@ impl Surface {
             Self::Oauth => oauth(refusal),
             Self::Admin | Self::Document => problem(refusal, request_id),
             Self::Page => {
-                PageError::new(refusal.status, &refusal.title, &refusal.detail, request_id).respond()
+                PageError::new(refusal.0.status, &refusal.0.title, &refusal.0.detail, request_id).respond()
             }
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in &refusal.headers {
+        for (name, value) in &refusal.0.headers {
             headers.append(name.clone(), value.clone());
         }
         response
@@ -183,11 +186,11 @@ fn oauth(refusal: &Refusal) -> HttpResponse {
         error: &'a str,
         error_description: String,
     }
-    HttpResponse::build(refusal.status)
+    HttpResponse::build(refusal.0.status)
         .insert_header((header::PRAGMA, "no-cache"))
         .json(Body {
-            error: &refusal.code,
-            error_description: describable(&refusal.detail),
+            error: &refusal.0.code,
+            error_description: describable(&refusal.0.detail),
         })
 }
 
@@ -216,15 +219,15 @@ fn problem(refusal: &Refusal, request_id: Uuid) -> HttpResponse {
         #[serde(skip_serializing_if = "<[Invalid]>::is_empty")]
         errors: &'a [Invalid],
     }
-    HttpResponse::build(refusal.status)
+    HttpResponse::build(refusal.0.status)
         .content_type("application/problem+json")
         .json(Body {
-            r#type: format!("urn:grantor:problem:{}", refusal.code),
-            title: &refusal.title,
-            status: refusal.status.as_u16(),
-            detail: &refusal.detail,
+            r#type: format!("urn:grantor:problem:{}", refusal.0.code),
+            title: &refusal.0.title,
+            status: refusal.0.status.as_u16(),
+            detail: &refusal.0.detail,
             instance: request_id,
-            errors: &refusal.errors,
+            errors: &refusal.0.errors,
         })
 }
 
@@ -232,7 +235,7 @@ fn problem(refusal: &Refusal, request_id: Uuid) -> HttpResponse {
 #[derive(Debug)]
 pub struct Refused {
     surface: Surface,
-    refusal: Box<Refusal>,
+    refusal: Refusal,
     request_id: Uuid,
 }
 
@@ -241,7 +244,7 @@ impl Refused {
     pub fn new(surface: Surface, refusal: Refusal, request_id: Uuid) -> Self {
         Self {
             surface,
-            refusal: Box::new(refusal),
+            refusal,
             request_id,
         }
     }
@@ -260,13 +263,13 @@ impl Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.refusal.detail)
+        f.write_str(&self.refusal.0.detail)
     }
 }
 
 impl ResponseError for Refused {
     fn status_code(&self) -> StatusCode {
-        self.refusal.status
+        self.refusal.0.status
     }
 
     fn error_response(&self) -> HttpResponse {

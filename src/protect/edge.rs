@@ -7,10 +7,14 @@ use crate::fault::Fault;
 use crate::page::PageError;
 use crate::protect::Exchange;
 use crate::protect::address::TrustedProxies;
-use crate::protect::cors::{self, NoOrigins, RegisteredOrigins};
+use crate::protect::attempts::Attempts;
+use crate::protect::cors::{self, RegisteredOrigins};
 use crate::protect::headers;
 use crate::protect::limits::{Limits, Tier};
+use crate::protect::metrics::Metrics;
+use crate::protect::request_log::{Line, Logged};
 use crate::protect::routes::{Body, RouteInfo};
+use crate::storage::Store;
 use crate::surface::{Refusal, Surface};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -38,6 +42,8 @@ struct Parts {
     clock: Clock,
     entropy: Entropy,
     limits: Limits,
+    attempts: Attempts,
+    metrics: Metrics,
     proxies: TrustedProxies,
     origins: Box<dyn RegisteredOrigins>,
     page_policy: HeaderValue,
@@ -45,22 +51,23 @@ struct Parts {
 }
 
 impl Edge {
-    /// The edge of a server.
-    pub fn new(config: Arc<Config>, clock: Clock, entropy: Entropy) -> Self {
-        Self::with_origins(config, clock, entropy, Box::new(NoOrigins))
-    }
-
-    /// The edge of a server whose clients have registered origins.
-    pub fn with_origins(
+    /// The edge of a server. `store` is the main database, for attempts; `origins` knows what clients have registered.
+    ///
+    /// # Errors
+    /// When the metrics cannot be set up.
+    pub fn new(
         config: Arc<Config>,
         clock: Clock,
         entropy: Entropy,
+        store: Store,
         origins: Box<dyn RegisteredOrigins>,
-    ) -> Self {
+    ) -> Result<Self, Fault> {
         let text = |text: String| HeaderValue::from_str(&text).ok();
         let hsts = format!("max-age={}", config.http.hsts_max_age_s);
-        Self(Arc::new(Parts {
+        Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config.limits, clock.now()),
+            attempts: Attempts::new(store, &config.limits),
+            metrics: Metrics::new()?,
             proxies: TrustedProxies::new(config.trusted_proxies.clone()),
             page_policy: text(headers::page_policy(&[], &[]))
                 .unwrap_or_else(|| HeaderValue::from_static("default-src 'none'")),
@@ -69,7 +76,7 @@ impl Edge {
             clock,
             entropy,
             origins,
-        }))
+        })))
     }
 
     /// The configuration.
@@ -85,6 +92,21 @@ impl Edge {
     /// The limits of this process.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// The authentication tier.
+    pub fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    /// The numbers for the operator.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The numbers as Prometheus reads them.
+    pub fn render_metrics(&self) -> String {
+        self.0.metrics.render(self.0.limits.keys())
     }
 
     pub(super) fn entropy(&self) -> &Entropy {
@@ -108,33 +130,33 @@ impl Edge {
     }
 }
 
-/// The layer around everything: gives the request its id and the answer its headers.
+/// The layer around everything: gives the request its id, the answer its headers, and the log its line.
 pub async fn outermost(
     request: ServiceRequest,
     next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+) -> Result<ServiceResponse<Logged>, Error> {
     let Some(edge) = request.app_data::<Edge>().cloned() else {
         return Err(actix_web::error::ErrorInternalServerError("the edge is missing"));
     };
-    let exchange = match Exchange::begin(&edge, &request) {
-        Ok(exchange) => exchange,
-        Err(fault) => {
-            let response = Surface::Document.fault(&fault, uuid::Uuid::nil());
-            return Ok(request.into_response(response));
-        }
-    };
+    let (exchange, failed) = Exchange::begin(&edge, &request);
+    let line = Line::begin(&exchange);
     let origin = cors::origin(request.headers()).and_then(|origin| HeaderValue::from_str(origin).ok());
-    let mut response = if let Some(refusal) = refused_head(&request) {
-        let path = below(edge.config().issuer.path(), request.path()).to_owned();
-        exchange.unknown_path(Surface::of_unknown_path(&path, prefers_html(request.headers())));
-        request.into_response(respond(&exchange, refusal))
+    let refused = match failed {
+        Some(fault) => Some(exchange.fault(&fault).refusal().clone()),
+        None => refused_head(&request),
+    };
+    let mut response = if let Some(refusal) = refused {
+        let path = below(edge.config().issuer.path(), request.path());
+        exchange.unknown_path(Surface::of_unknown_path(path, prefers_html(request.headers())));
+        request.into_response(respond(&exchange, &refusal))
     } else {
         next.call(request).await?
     };
     response = in_our_format(&exchange, response);
     cors::answer(&exchange, origin, response.headers_mut()).await;
     headers::complete(&exchange, response.headers_mut());
-    Ok(response)
+    let status = response.status();
+    Ok(response.map_body(|_, body| line.follow(status, body)))
 }
 
 /// The layer around one route: limits, then the kind of body, then the endpoint.
@@ -149,7 +171,7 @@ pub(super) async fn route(
         return Ok(request.error_response(refused));
     }
     if let Some(refusal) = refused_body(&exchange, info.policy.body, &request) {
-        return Ok(request.into_response(respond(&exchange, refusal)));
+        return Ok(request.into_response(respond(&exchange, &refusal)));
     }
     caught(&exchange, request, next).await
 }
@@ -290,8 +312,8 @@ pub(super) fn body_too_large(max: usize) -> Refusal {
     )
 }
 
-fn respond(exchange: &Exchange, refusal: Refusal) -> HttpResponse {
-    exchange.surface().refuse(&refusal, exchange.request_id())
+fn respond(exchange: &Exchange, refusal: &Refusal) -> HttpResponse {
+    exchange.surface().refuse(refusal, exchange.request_id())
 }
 
 /// Errors that actix or one of its extractors made, in the format of the surface; error pages with the issuer's path.
@@ -312,7 +334,7 @@ fn in_our_format(exchange: &Exchange, response: ServiceResponse<BoxBody>) -> Ser
     if !is_ours {
         let refusal = Refusal::new(status, "The request cannot be understood.");
         let (request, foreign) = response.into_parts();
-        let mut response = respond(exchange, refusal);
+        let mut response = respond(exchange, &refusal);
         for (name, value) in foreign.headers() {
             if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
                 response.headers_mut().append(name.clone(), value.clone());

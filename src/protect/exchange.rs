@@ -5,7 +5,7 @@ use crate::protect::Edge;
 use crate::protect::caller;
 use crate::protect::limits::{Decision, Key, Tier};
 use crate::protect::routes::{Policy, RouteInfo};
-use crate::surface::{Refusal, Refused, Surface};
+use crate::surface::{Refusal, Refused, Surface, TOO_MANY_ATTEMPTS};
 use crate::types::{Caller, ClientId, TenantId, Timestamp, UserId};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::{Method, StatusCode, header};
@@ -15,6 +15,9 @@ use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::time::Instant;
 use uuid::Uuid;
+
+/// So many characters of a path are kept for the log.
+const MAX_PATH: usize = 512;
 
 /// Extractor: what is known of a request, and what an endpoint has to tell the layers around it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -48,13 +51,16 @@ pub(super) struct State {
 }
 
 impl Exchange {
-    /// Begins to serve a request.
-    pub(super) fn begin(edge: &Edge, request: &ServiceRequest) -> Result<Self, Fault> {
+    /// Begins to serve a request. Without randomness there is no id, and the fault is what has to be answered.
+    pub(super) fn begin(edge: &Edge, request: &ServiceRequest) -> (Self, Option<Fault>) {
         let headers = request.headers();
         let trace_id = caller::trace_id(headers);
-        let request_id = match caller::correlation_id(headers).or(trace_id) {
-            Some(id) => id,
-            None => edge.entropy().uuid_v4()?,
+        let (request_id, failed) = match caller::correlation_id(headers).or(trace_id) {
+            Some(id) => (id, None),
+            None => match edge.entropy().uuid_v4() {
+                Ok(id) => (id, None),
+                Err(fault) => (Uuid::nil(), Some(fault)),
+            },
         };
         let length = headers
             .get(header::CONTENT_LENGTH)
@@ -71,7 +77,7 @@ impl Exchange {
             now: edge.clock().now(),
             started: Instant::now(),
             method: request.method().clone(),
-            path: request.path().to_owned(),
+            path: request.path().chars().take(MAX_PATH).collect(),
             state: RefCell::new(State {
                 request_bytes: length,
                 ..State::default()
@@ -79,7 +85,7 @@ impl Exchange {
             edge: edge.clone(),
         }));
         request.extensions_mut().insert(exchange.clone());
-        Ok(exchange)
+        (exchange, failed)
     }
 
     /// The exchange of a request.
@@ -184,6 +190,71 @@ impl Exchange {
     /// Tells which origins may read the answer: those of the authenticated or named client.
     pub fn allow_origins(&self, origins: Vec<String>) {
         self.0.state.borrow_mut().allowed_origins = Some(origins);
+    }
+
+    /// Counts an attempt to sign in, before the password is looked at (only failed ones where
+    /// `limits.authentication.count` says so).
+    ///
+    /// # Errors
+    /// 429 when the address has used up its attempts, 503 when they cannot be counted.
+    pub async fn sign_in_attempt(&self) -> Result<(), Refused> {
+        let (attempts, address) = (self.0.edge.attempts(), self.0.caller.address);
+        let decision = if attempts.failures_only() {
+            attempts.peek(address, self.0.now).await
+        } else {
+            attempts.take(address, self.0.now).await
+        };
+        self.attempted(decision)
+    }
+
+    /// Tells that an attempt to sign in failed.
+    ///
+    /// # Errors
+    /// As [`Exchange::sign_in_attempt`]; the answer must not tell then how the attempt ended.
+    pub async fn sign_in_failed(&self) -> Result<(), Refused> {
+        if self.0.edge.attempts().failures_only() {
+            return self.secret_failed().await;
+        }
+        Ok(())
+    }
+
+    /// Whether this address may present a secret (a client's, a device code); asks memory only.
+    ///
+    /// # Errors
+    /// 429 when too many from this address have failed.
+    pub fn may_present_secret(&self) -> Result<(), Refused> {
+        match self.0.edge.attempts().blocked(self.0.caller.address, self.0.now) {
+            None => Ok(()),
+            Some(decision) => self.attempted(Ok(decision)),
+        }
+    }
+
+    /// Tells that a secret was wrong.
+    ///
+    /// # Errors
+    /// 429 when too many from this address had failed already, 503 when it cannot be counted.
+    pub async fn secret_failed(&self) -> Result<(), Refused> {
+        let attempts = self.0.edge.attempts();
+        let decision = attempts.failed(self.0.caller.address, self.0.now).await;
+        self.attempted(decision)
+    }
+
+    fn attempted(&self, decision: Result<Decision, Fault>) -> Result<(), Refused> {
+        let decision = decision.map_err(|fault| self.fault(&fault))?;
+        let mut state = self.0.state.borrow_mut();
+        state.decision = Some(
+            state
+                .decision
+                .map_or(decision, |earlier| earlier.tighter(decision)),
+        );
+        drop(state);
+        if decision.passed {
+            return Ok(());
+        }
+        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_ATTEMPTS)
+            .title(TOO_MANY_ATTEMPTS)
+            .retry_after(decision.reset_s);
+        Err(self.refuse(refusal))
     }
 
     /// Counts the request as the address's, before anything is known of the sender but its address.

@@ -6,6 +6,7 @@
 //! through [`Exchange`].
 
 pub mod address;
+pub mod attempts;
 pub mod body;
 mod caller;
 pub mod cors;
@@ -13,8 +14,12 @@ mod edge;
 mod exchange;
 pub mod headers;
 pub mod limits;
+mod metrics;
+mod request_log;
 pub mod routes;
 
 pub use self::caller::CallerInfo;
 pub use self::edge::{Edge, outermost};
 pub use self::exchange::Exchange;
+pub use self::metrics::Metrics;
+pub use self::request_log::Logged;

@@ -5,6 +5,7 @@
 //! statement runs on is the caller's to say: [`Store::read`], [`Store::write`] (each statement commits by itself) or
 //! [`Store::begin`].
 
+pub mod attempts;
 pub mod audit;
 pub mod authorization_requests;
 mod client_metadata;
