@@ -128,11 +128,19 @@ CREATE TABLE audit_outbox (
 );
 CREATE INDEX audit_outbox_claim ON audit_outbox (claimed_until);
 
--- How far each audit stream had come, noted here so that a cut tail of the audit store is found.
+-- How far each audit stream had come, noted here so that a cut tail of the audit store is found. The stream of zeros is
+-- the chain of checkpoints.
 CREATE TABLE audit_heads (
     stream   UUID        NOT NULL PRIMARY KEY,
     sequence BIGINT      NOT NULL,
     hash     BYTEA       NOT NULL,
     noted_at TIMESTAMPTZ NOT NULL
+);
+
+-- The public keys that have signed audit checkpoints, from their first use.
+CREATE TABLE audit_signers (
+    id         TEXT        NOT NULL PRIMARY KEY,
+    public_key BYTEA       NOT NULL,
+    noted_at   TIMESTAMPTZ NOT NULL
 );
 

@@ -23,7 +23,9 @@ CREATE INDEX audit_events_client ON audit_events (tenant_id, client_id, time);
 CREATE INDEX audit_events_user ON audit_events (tenant_id, user_id, time);
 CREATE INDEX audit_events_family ON audit_events (tenant_id, token_family, time);
 
--- One numbered, signed chain over the heads of all streams. `heads` is the JSON text that was signed.
+-- One numbered, signed chain over the heads of all streams. `heads` is the JSON text that was signed. The public key
+-- stands beside each signature, so that checking needs no secret; whether it is the right one is a matter of its
+-- fingerprint.
 CREATE TABLE audit_checkpoints (
     number        BIGINT      NOT NULL PRIMARY KEY,
     time          TIMESTAMPTZ NOT NULL,
@@ -31,5 +33,6 @@ CREATE TABLE audit_checkpoints (
     previous_hash BYTEA       NOT NULL,
     hash          BYTEA       NOT NULL,
     key_id        TEXT        NOT NULL,
+    public_key    BYTEA       NOT NULL,
     signature     BYTEA       NOT NULL
 );

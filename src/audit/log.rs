@@ -1,8 +1,11 @@
 //! The handle through which everything is recorded.
 
+use super::anchor::Anchor;
+use super::checkpoint::Checkpointer;
 use super::queue::{Entry, Message, Waiter};
+use super::signer::AuditSigner;
 use super::writer::{Links, Writer};
-use super::{delivery, prepare};
+use super::{delivery, keeper, prepare};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -22,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a delivery is waited for, so that it can be read as soon as its change was answered. What takes rights away
 /// does not depend on it.
 const DELIVERY_PATIENCE: Duration = Duration::from_secs(1);
+/// How often a checkpoint is made when there is something new.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// Events that may wait for the writer.
 const QUEUE: usize = 4096;
 
@@ -29,7 +34,8 @@ const QUEUE: usize = 4096;
 /// still queued is lost, as in a crash.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
+    checkpointer: Arc<Checkpointer>,
     tasks: Arc<Tasks>,
 }
 
@@ -42,8 +48,14 @@ pub struct Parts {
     pub store: Store,
     /// The time.
     pub clock: Clock,
-    /// Randomness for the ids of the stream and of the log's own records.
+    /// Randomness for the stream's id.
     pub entropy: Entropy,
+    /// What signs checkpoints.
+    pub signer: AuditSigner,
+    /// Where checkpoints go besides the database.
+    pub anchor: Option<Anchor>,
+    /// How often a checkpoint is made when there is something new; [`CHECKPOINT_EVERY`] unless a test wants otherwise.
+    pub checkpoint_every: Duration,
 }
 
 /// What the handle and the tasks behind it share.
@@ -85,19 +97,33 @@ impl Audit {
         };
         let (writer, head) = Writer::new(&parts, stream, messages, links.clone());
         let shared = Arc::new(Shared {
-            main: parts.main,
-            clock: parts.clock,
+            main: parts.main.clone(),
+            clock: parts.clock.clone(),
             queue,
             stream,
             head,
             links,
         });
+        let checkpointer = Arc::new(Checkpointer {
+            main: parts.main,
+            store: parts.store,
+            clock: parts.clock,
+            signer: parts.signer,
+            anchor: parts.anchor,
+            state: tokio::sync::Mutex::default(),
+        });
         let tasks = vec![
             tokio::spawn(writer.run()),
             tokio::spawn(delivery::run(shared.clone())),
+            tokio::spawn(keeper::note_heads(shared.clone())),
+            tokio::spawn(keeper::make_checkpoints(
+                checkpointer.clone(),
+                parts.checkpoint_every,
+            )),
         ];
         Ok(Self {
             shared,
+            checkpointer,
             tasks: Arc::new(Tasks(tasks)),
         })
     }
@@ -182,8 +208,16 @@ impl Audit {
         delivery::round(&self.shared).await
     }
 
-    /// The orderly end: writes what is queued and removes from the outbox what was delivered. Events that come later
-    /// are refused.
+    /// Makes a checkpoint now if there is something new; gives its number. A task does this at an interval.
+    ///
+    /// # Errors
+    /// When a database does not answer.
+    pub async fn checkpoint(&self) -> Result<Option<i64>, Fault> {
+        self.checkpointer.checkpoint().await
+    }
+
+    /// The orderly end: writes what is queued, removes from the outbox what was delivered, notes the head and makes the
+    /// last checkpoint. Events that come later are refused.
     pub async fn shutdown(&self) {
         let (done, waiting) = oneshot::channel();
         let stopped = async {
@@ -195,6 +229,10 @@ impl Audit {
             tracing::error!("the audit log could not be written completely before the stop");
         }
         delivery::forget_delivered(&self.shared).await;
+        keeper::note_head(&self.shared).await;
+        if let Err(fault) = self.checkpoint().await {
+            tracing::warn!("no audit checkpoint could be made at the stop: {fault}");
+        }
         for task in &self.tasks.0 {
             task.abort();
         }

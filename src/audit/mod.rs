@@ -3,13 +3,19 @@
 //! `docs/audit.md` tells the whole story. In short: every process writes a stream of its own, each record holds the hash
 //! of its predecessor, and signed checkpoints tie the streams together.
 
+mod anchor;
 mod chain;
+mod checkpoint;
 mod delivery;
+mod keeper;
 mod log;
 mod prepare;
 mod queue;
+mod signer;
 mod ticket;
 mod writer;
 
-pub use self::log::{Audit, Parts};
+pub use self::anchor::Anchor;
+pub use self::log::{Audit, CHECKPOINT_EVERY, Parts};
+pub use self::signer::{AuditSigner, fingerprint};
 pub use crate::types::{Event, EventType, Outcome};

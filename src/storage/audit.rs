@@ -54,6 +54,19 @@ pub struct Head {
     pub hash: Hash,
 }
 
+/// How far one of all streams has come.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct StreamHead {
+    /// The stream.
+    pub stream: Uuid,
+    /// The last record's place.
+    pub sequence: i64,
+    /// The last record's time.
+    pub time: Timestamp,
+    /// The last record's hash.
+    pub hash: Vec<u8>,
+}
+
 /// Appends to a stream, all or nothing: one statement on PostgreSQL, one transaction on SQLite.
 ///
 /// # Errors
@@ -148,6 +161,25 @@ pub async fn head(store: &Store, stream: Uuid) -> Result<Option<Head>, Fault> {
         Ok(Head { sequence, time, hash })
     })
     .transpose()
+}
+
+/// The heads of all streams whose last record is not before `since`. Costs two index look-ups for each stream.
+pub async fn heads_since(store: &Store, since: Timestamp) -> Result<Vec<StreamHead>, Fault> {
+    const SQL: &str = "WITH RECURSIVE streams (stream) AS (
+            SELECT (SELECT e.stream FROM audit_events e ORDER BY e.stream LIMIT 1)
+            UNION ALL
+            SELECT (SELECT e.stream FROM audit_events e WHERE e.stream > s.stream ORDER BY e.stream LIMIT 1)
+            FROM streams s WHERE s.stream IS NOT NULL
+        ), heads (stream, sequence) AS (
+            SELECT s.stream, (SELECT max(e.sequence) FROM audit_events e WHERE e.stream = s.stream)
+            FROM streams s WHERE s.stream IS NOT NULL
+        )
+        SELECT e.stream, e.sequence, e.time, e.hash
+        FROM heads h JOIN audit_events e ON e.stream = h.stream AND e.sequence = h.sequence
+        WHERE e.time >= $1 ORDER BY e.stream";
+    on!(&mut store.read().await?, |conn| sqlx::query_as(SQL)
+        .bind(since)
+        .fetch_all(conn))
 }
 
 /// Which of these events are stored, whichever stream they are in.

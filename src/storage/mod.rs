@@ -7,6 +7,8 @@
 
 pub mod attempts;
 pub mod audit;
+pub mod audit_checkpoints;
+pub mod audit_heads;
 pub mod authorization_requests;
 mod client_metadata;
 pub mod clients;

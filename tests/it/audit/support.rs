@@ -1,12 +1,13 @@
 //! What the tests of the audit log share.
 
 use crate::support::TestDb;
-use grantor::audit::{Audit, Event, EventType, Outcome, Parts};
+use grantor::audit::{Anchor, Audit, AuditSigner, CHECKPOINT_EVERY, Event, EventType, Outcome, Parts};
 use grantor::clock::Clock;
 use grantor::entropy::Entropy;
 use grantor::storage::{Conn, Store, outbox};
 use grantor::types::{TenantId, Timestamp};
 use sqlx::AssertSqlSafe;
+use std::sync::LazyLock;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,12 +25,20 @@ impl Process {
 
     /// Starts a process with a clock.
     pub async fn at(db: &TestDb, clock: Clock) -> Self {
+        Self::with(db, clock, None).await
+    }
+
+    /// Starts a process with a clock and an anchor.
+    pub async fn with(db: &TestDb, clock: Clock, anchor: Option<Anchor>) -> Self {
         let (main, store) = db.stores().await;
         let audit = Audit::start(Parts {
             main: main.clone(),
             store,
             clock,
             entropy: Entropy::system(),
+            signer: signer(),
+            anchor,
+            checkpoint_every: CHECKPOINT_EVERY,
         })
         .expect("the log starts");
         Self { audit, main }
@@ -41,6 +50,13 @@ impl Process {
         outbox::insert(&mut tx, event).await.unwrap();
         tx.commit().await.unwrap();
     }
+}
+
+/// The key that all processes of the tests sign with.
+pub fn signer() -> AuditSigner {
+    static PKCS8: LazyLock<Vec<u8>> =
+        LazyLock::new(|| AuditSigner::generate(&Entropy::system()).unwrap().to_vec());
+    AuditSigner::from_pkcs8("audit-1", &PKCS8).unwrap()
 }
 
 /// A new event of the present.
