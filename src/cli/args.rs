@@ -21,7 +21,6 @@ pub(super) fn command<C: CommandFactory>() -> Command {
             .help(about)
             .help_heading(HEADING)
             .hide_short_help(true)
-            .allow_hyphen_values(true)
             .global(true);
         let by_file = Arg::new(id(&file_key(setting.key)))
             .long(format!("{}-file", setting.flag()))

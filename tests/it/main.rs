@@ -19,3 +19,4 @@ mod keys;
 mod layering;
 mod prepare;
 mod storage;
+mod telemetry;
