@@ -12,6 +12,7 @@ mod client_registration;
 mod config;
 mod deployment;
 mod documentation;
+mod failure;
 mod family_model;
 mod fuzz_seeds;
 mod harness;

@@ -1,6 +1,8 @@
 //! What the tests share.
 
+pub mod chaos;
 pub mod db;
+pub mod http;
 pub mod program;
 pub mod source;
 pub mod statements;
