@@ -1,7 +1,7 @@
 //! The command line: one file per family of commands.
 //!
-//! A command is a struct with clap's attributes and `async fn run(self, …) -> Outcome`, a variant of [`Command`], and an
-//! arm in [`dispatch`]. Every setting is a flag of every command.
+//! A command is a struct with clap's attributes and `async fn run(self, …) -> Outcome`, a variant of `Command`, and an
+//! arm in `dispatch`. Every setting is a flag of every command.
 
 mod args;
 mod config;
