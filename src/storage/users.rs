@@ -274,7 +274,7 @@ pub async fn set_password(
     const SQL: &str = concat!(
         "UPDATE users SET password_hash = $3, password_temporary = $4, password_changed_at = $5, updated_at = $5, \
            epoch = epoch + 1, version = version + 1 \
-         WHERE tenant_id = $1 AND id = $2 AND ($6 IS NULL OR password_hash = $6) RETURNING ",
+         WHERE tenant_id = $1 AND id = $2 AND (password_hash = $6 OR $6 IS NULL) RETURNING ",
         columns!()
     );
     on!(db, |conn| sqlx::query_as(SQL)
@@ -313,7 +313,7 @@ pub async fn delete(
     id: UserId,
     version: Option<i64>,
 ) -> Result<bool, Fault> {
-    const SQL: &str = "DELETE FROM users WHERE tenant_id = $1 AND id = $2 AND ($3 IS NULL OR version = $3)";
+    const SQL: &str = "DELETE FROM users WHERE tenant_id = $1 AND id = $2 AND (version = $3 OR $3 IS NULL)";
     Ok(changed!(db, sqlx::query(SQL).bind(tenant).bind(id).bind(version))? == 1)
 }
 
