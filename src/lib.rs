@@ -4,22 +4,27 @@
 //!
 //! ```text
 //! types ← clock, entropy, fault, page, config, sealed, jose, surface ← outgoing, storage, telemetry ← keys, audit, protect
-//!       ← clients, account ← app ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
+//!       ← clients, account ← app ← bearer ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
 //! ```
 //!
 //! `docs/architecture.md` shows the way of a request through them.
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod app;
 pub mod audit;
+pub mod bearer;
 pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod fault;
+pub mod jobs;
 pub mod jose;
 pub mod keys;
+pub mod oauth;
+pub mod oidc;
 pub mod outgoing;
 pub mod page;
 pub mod protect;

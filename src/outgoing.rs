@@ -99,6 +99,29 @@ impl Outgoing {
         read(response, max_bytes).await
     }
 
+    /// Sends a document and reads an answer of at most `max_bytes`.
+    ///
+    /// # Errors
+    /// As [`Outgoing::get`].
+    pub async fn post(
+        &self,
+        url: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        max_bytes: usize,
+    ) -> Result<Answer, OutgoingError> {
+        let url = Url::parse(url).map_err(|_| OutgoingError::Forbidden("the target is not a URL"))?;
+        let client = self.client_for(&url)?;
+        let response = client
+            .post(url)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        read(response, max_bytes).await
+    }
+
     /// The client for a URL that may be requested. An address literal never reaches the resolver, so it is checked here.
     fn client_for(&self, url: &Url) -> Result<&Client, OutgoingError> {
         if !url.username().is_empty() || url.password().is_some() {

@@ -144,6 +144,24 @@ pub async fn any(db: impl Into<Db<'_>>, tenant: TenantId) -> Result<bool, Fault>
     Ok(count > 0)
 }
 
+/// Whether a registration names a URI of this origin, or the origin itself. `origin` holds nothing but the characters of
+/// one, of which only `_` has a meaning in a pattern; it is escaped.
+pub async fn any_names_origin(db: impl Into<Db<'_>>, tenant: TenantId, origin: &str) -> Result<bool, Fault> {
+    const POSTGRES: &str =
+        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM clients WHERE tenant_id = $1 AND enabled
+        AND (metadata::text LIKE $2 ESCAPE '!' OR metadata::text LIKE $3 ESCAPE '!') LIMIT 1) AS some";
+    const SQLITE: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM clients WHERE tenant_id = $1 AND enabled
+        AND (metadata LIKE $2 ESCAPE '!' OR metadata LIKE $3 ESCAPE '!') LIMIT 1) AS some";
+    let origin = origin.replace('_', "!_");
+    let (uri, alone) = (format!("%\"{origin}/%"), format!("%\"{origin}\"%"));
+    let count: i64 = on!(db, |conn, sql = (POSTGRES, SQLITE)| sqlx::query_scalar(sql)
+        .bind(tenant)
+        .bind(&uri)
+        .bind(&alone)
+        .fetch_one(conn))?;
+    Ok(count > 0)
+}
+
 /// Writes a client's registration, secrets and state if it still has the version that `client` was read with; the row's version
 /// is raised by one. `false` when somebody else changed or deleted it meanwhile.
 ///

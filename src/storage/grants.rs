@@ -112,7 +112,7 @@ pub struct Presented<'a> {
 pub enum Redemption {
     /// The code was good and is used now.
     Redeemed(Box<Grant>),
-    /// Something that goes with the code was wrong (verifier, redirect URI): the code is burnt.
+    /// Something that goes with the code was wrong (verifier, redirect URI): its family is to be revoked.
     Mismatch(Box<Grant>),
     /// Another client presented it: its family is to be revoked.
     Stolen(Box<Grant>),
@@ -232,7 +232,7 @@ pub async fn insert(db: impl Into<Db<'_>>, grant: &Grant) -> Result<(), Fault> {
 }
 
 /// Redeems a code: exactly one of any number of racing requests gets [`Redemption::Redeemed`]. The redirect URI and the
-/// PKCE challenge are compared in the same statement; a code that comes with wrong ones is burnt by the next.
+/// PKCE challenge are compared in the same statement.
 ///
 /// `challenge` is the S256 transformation of the presented verifier, `None` without one.
 pub async fn redeem(
@@ -290,22 +290,12 @@ pub async fn redeem(
             return Ok(Redemption::Refused("expired", Some(grant)));
         }
         // RFC 9700 §2.1.1, RFC 7636 §4.6: whoever has the code but not the verifier did not get it from us.
-        return if burn(&mut store.write().await?, tenant, code.id, now).await? {
-            Ok(Redemption::Mismatch(grant))
-        } else {
-            Ok(Redemption::Replayed(grant))
-        };
+        return Ok(Redemption::Mismatch(grant));
     }
     if now < grant.created_at.plus_seconds(CODE_REPLAY_SECONDS) {
         return Ok(Redemption::Replayed(grant));
     }
     Ok(Redemption::Refused("used_long_ago", Some(grant)))
-}
-
-async fn burn(db: impl Into<Db<'_>>, tenant: TenantId, id: GrantId, now: Timestamp) -> Result<bool, Fault> {
-    const SQL: &str = "UPDATE grants SET state = 'revoked', revoked_at = $3, revoke_reason = 'code_mismatch'
-        WHERE tenant_id = $1 AND id = $2 AND state = 'pending'";
-    Ok(changed!(db, sqlx::query(SQL).bind(tenant).bind(id).bind(now))? == 1)
 }
 
 /// Uses a refresh token. Of any number of racing requests exactly one gets [`Rotation::Rotated`] (RFC 9700 §4.14.2);
@@ -465,7 +455,7 @@ pub async fn find(db: impl Into<Db<'_>>, tenant: TenantId, id: GrantId) -> Resul
         .fetch_optional(conn))
 }
 
-/// The row if it is active and all that it rests on still stands: for introspection, UserInfo and the admin API.
+/// The row if it is active and all that it rests on still stands: for the admin API and for refresh tokens.
 pub async fn find_live(
     db: impl Into<Db<'_>>,
     tenant: TenantId,
@@ -482,6 +472,30 @@ pub async fn find_live(
         .bind(tenant)
         .bind(id)
         .bind(now)
+        .fetch_optional(conn))
+}
+
+/// The same for one access token of the family, which may have been revoked by itself: for introspection and UserInfo.
+pub async fn find_live_for_token(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    id: GrantId,
+    jti: &str,
+    now: Timestamp,
+) -> Result<Option<Grant>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM grants WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $3 \
+           AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE revoked_tokens.tenant_id = grants.tenant_id \
+             AND revoked_tokens.jti = $4)",
+        live!("$3")
+    );
+    on!(db, |conn| sqlx::query_as(SQL)
+        .bind(tenant)
+        .bind(id)
+        .bind(now)
+        .bind(jti)
         .fetch_optional(conn))
 }
 

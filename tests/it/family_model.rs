@@ -511,7 +511,7 @@ impl World {
                 Expected::Success
             }
             Redemption::Mismatch(_) => {
-                self.model.state = State::Revoked;
+                self.revoke().await;
                 Expected::Mismatch
             }
             Redemption::Stolen(_) | Redemption::Replayed(_) => {

@@ -1,0 +1,168 @@
+//! The server's parts, put together once. Only endpoints, jobs and commands name [`App`]; everything else is given the
+//! part that it uses.
+
+use crate::account::Passwords;
+use crate::audit::{Anchor, Audit, AuditSigner, CHECKPOINT_EVERY, Event, EventType, Outcome, Parts};
+use crate::clients::authentication::{Authenticator, ClientKeys};
+use crate::clients::{ClientCache, ClientOrigins};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::fault::Fault;
+use crate::keys::KeyRing;
+use crate::outgoing::Outgoing;
+use crate::protect::Edge;
+use crate::sealed::MasterKeys;
+use crate::storage::Store;
+use crate::types::{TenantId, Timestamp};
+use std::sync::Arc;
+
+/// Everything that a request may need.
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The main database.
+    pub store: Store,
+    /// The audit store, for reading.
+    pub audit_store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// Randomness.
+    pub entropy: Entropy,
+    /// Signing and purpose keys.
+    pub keys: KeyRing,
+    /// The audit log, for writing.
+    pub audit: Audit,
+    /// What stands around the endpoints.
+    pub edge: Edge,
+    /// Clients by id.
+    pub clients: ClientCache,
+    /// Password hashes.
+    pub passwords: Passwords,
+    /// Proof of who a client is.
+    pub authenticator: Authenticator,
+    /// Guarded requests to others.
+    pub outgoing: Outgoing,
+}
+
+/// The two databases.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// Clients, keys, users, grants.
+    pub main: Store,
+    /// Audit events.
+    pub audit: Store,
+}
+
+impl Stores {
+    /// Opens both. Connections are made when they are needed.
+    ///
+    /// # Errors
+    /// When a URL is not understood.
+    pub async fn open(config: &Config) -> Result<Self, Fault> {
+        let database = &config.database;
+        let (audit_url, audit_schema) = database.audit();
+        Ok(Self {
+            main: Store::open(database.url.expose(), None, database.max_connections).await?,
+            audit: Store::open(audit_url.expose(), audit_schema, database.max_connections).await?,
+        })
+    }
+}
+
+impl App {
+    /// Puts the parts together over prepared stores. Runs on the tokio runtime that the audit log lives on.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a master key that stored keys need is missing or wrong.
+    pub async fn build(
+        config: Arc<Config>,
+        stores: Stores,
+        master: MasterKeys,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Fault> {
+        let store = stores.main;
+        let keys = KeyRing::open(store.clone(), clock.clone(), entropy.clone(), &config, master).await?;
+        let outgoing = Outgoing::new(&config.outgoing)?;
+        let audit_key = keys.audit_signer().await?;
+        let audit = Audit::start(Parts {
+            main: store.clone(),
+            store: stores.audit.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            signer: AuditSigner::from_pkcs8(audit_key.id, &audit_key.pkcs8)?,
+            anchor: config
+                .audit
+                .anchor
+                .as_deref()
+                .map(|place| anchor(place, &outgoing)),
+            checkpoint_every: CHECKPOINT_EVERY,
+        })?;
+        let clients = ClientCache::new(store.clone());
+        let authenticator =
+            Authenticator::new(store.clone(), clients.clone(), ClientKeys::new(outgoing.clone()));
+        let origins = Box::new(ClientOrigins::new(store.clone()));
+        let edge = Edge::new(
+            config.clone(),
+            clock.clone(),
+            entropy.clone(),
+            store.clone(),
+            origins,
+        )?;
+        Ok(Self {
+            passwords: Passwords::new(&config.argon2, entropy.clone())?,
+            audit_store: stores.audit,
+            config,
+            store,
+            clock,
+            entropy,
+            keys,
+            audit,
+            edge,
+            clients,
+            authenticator,
+            outgoing,
+        })
+    }
+
+    /// An audit record with an id of its own.
+    pub fn event(
+        &self,
+        now: Timestamp,
+        event_type: EventType,
+        outcome: Outcome,
+        tenant: TenantId,
+    ) -> Result<Event, Fault> {
+        Ok(Event::new(
+            self.entropy.uuid_v7(now)?,
+            now,
+            tenant,
+            event_type,
+            outcome,
+        ))
+    }
+}
+
+/// Where checkpoints go besides the database: a URL gets each by `POST`, a file a line for each.
+fn anchor(place: &str, outgoing: &Outgoing) -> Anchor {
+    if !place.starts_with("https:") && !place.starts_with("http:") {
+        return Anchor::file(place);
+    }
+    let (outgoing, url) = (outgoing.clone(), place.to_owned());
+    Anchor::new(move |checkpoint: String| {
+        let (outgoing, url) = (outgoing.clone(), url.clone());
+        Box::pin(async move {
+            let answer = outgoing
+                .post(&url, "application/json", checkpoint.into_bytes(), 4096)
+                .await;
+            match answer {
+                Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+                Ok(answer) => Err(Fault::unavailable(format!(
+                    "audit.anchor answered {}",
+                    answer.status
+                ))),
+                Err(error) => Err(Fault::unavailable("audit.anchor was not reached").caused_by(error)),
+            }
+        })
+    })
+}

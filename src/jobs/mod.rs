@@ -1,0 +1,40 @@
+//! What happens by itself: forgetting what is over, and turning keys. Every replica runs the jobs; each step is a guarded
+//! statement, so that it does no harm when several do it at once.
+
+mod purge;
+
+use crate::app::App;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the jobs run.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// How often what other replicas noted about attempts is read.
+const ATTEMPTS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Starts the jobs. They end with the runtime.
+pub fn start(app: Arc<App>) {
+    let attempts = app.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ATTEMPTS_INTERVAL).await;
+            if let Err(fault) = attempts.edge.attempts().refresh(attempts.clock.now()).await {
+                tracing::warn!("the attempts that other replicas noted could not be read: {fault}");
+            }
+        }
+    });
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            run(&app).await;
+        }
+    });
+}
+
+/// Runs every job once. A job that fails is tried again the next time, and holds up no other.
+pub async fn run(app: &App) {
+    let now = app.clock.now();
+    if let Err(fault) = purge::run(app, now).await {
+        tracing::error!("forgetting what is over failed and will be tried again: {fault}");
+    }
+}

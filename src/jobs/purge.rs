@@ -1,0 +1,31 @@
+//! Forgetting what is over, in bounded portions: nothing grows for ever, and no purge holds a lock for long.
+
+use crate::app::App;
+use crate::fault::Fault;
+use crate::storage::{authorization_requests, clients, grants, revoked_tokens, sessions};
+use crate::types::Timestamp;
+
+/// Rows that one statement removes.
+const PORTION: i64 = 500;
+/// Portions of one table in one run; what is left waits for the next.
+const PORTIONS: usize = 40;
+
+/// Removes expired rows of every table that has an end.
+pub async fn run(app: &App, now: Timestamp) -> Result<(), Fault> {
+    macro_rules! in_portions {
+        ($purge:path) => {
+            for _ in 0..PORTIONS {
+                let removed = $purge(&mut app.store.write().await?, now, PORTION).await?;
+                if removed < PORTION as u64 {
+                    break;
+                }
+            }
+        };
+    }
+    in_portions!(grants::purge);
+    in_portions!(sessions::purge);
+    in_portions!(clients::purge_jtis);
+    in_portions!(revoked_tokens::purge);
+    in_portions!(authorization_requests::purge);
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! OAuth 2.1: the endpoints that clients talk to.
+
+pub mod answer;
+pub mod authorize;
+pub mod error;
+pub mod family;
+pub mod handle;
+pub mod introspect;
+pub mod parameters;
+pub mod pkce;
+pub mod request;
+pub mod revoke;
+pub mod token;
+
+use crate::protect::routes::{Policy, Routes};
+use actix_web::http::Method;
+
+/// The endpoints of this module.
+pub fn routes(routes: &mut Routes) {
+    routes.add(Method::POST, token::PATH, Policy::OAUTH, token::post);
+    routes.add(Method::POST, introspect::PATH, Policy::OAUTH, introspect::post);
+    routes.add(Method::POST, revoke::PATH, Policy::OAUTH, revoke::post);
+}
