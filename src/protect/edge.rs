@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
-use crate::page::PageError;
+use crate::page::{self, PageError};
 use crate::protect::Exchange;
 use crate::protect::address::TrustedProxies;
 use crate::protect::attempts::Attempts;
@@ -69,8 +69,7 @@ impl Edge {
             attempts: Attempts::new(store, &config.limits),
             metrics: Metrics::new()?,
             proxies: TrustedProxies::new(config.trusted_proxies.clone()),
-            page_policy: text(headers::page_policy(&[], &[]))
-                .unwrap_or_else(|| HeaderValue::from_static("default-src 'none'")),
+            page_policy: page::Policy::default().header(),
             hsts: config.issuer.is_https().then(|| text(hsts)).flatten(),
             config,
             clock,

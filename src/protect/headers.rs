@@ -18,28 +18,6 @@ static X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-rese
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The content security policy of a page: its own stylesheet, images from `images` (such as a client's logo), forms to
-/// this server and, because Chrome applies `form-action` to the redirect after a post as well, to `forms`. Both are
-/// origins or schemes; anything that could end the directive is left out.
-pub fn page_policy(forms: &[&str], images: &[&str]) -> String {
-    let list = |sources: &[&str]| {
-        sources
-            .iter()
-            .filter(|source| {
-                source.bytes().all(|b| {
-                    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+' | b':' | b'/' | b'[' | b']')
-                })
-            })
-            .fold(String::new(), |list, source| list + " " + source)
-    };
-    format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'{}; base-uri 'none'; form-action 'self'{}; \
-         frame-ancestors 'none'",
-        list(images),
-        list(forms)
-    )
-}
-
 /// Adds what is missing.
 pub(super) fn complete(exchange: &Exchange, headers: &mut HeaderMap) {
     let is_page = headers
@@ -103,25 +81,4 @@ fn limits(exchange: &Exchange, headers: &mut HeaderMap) {
 
 fn text(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_policy_allows_nothing_inline_and_cannot_be_extended() {
-        let policy = page_policy(
-            &["https://app.example", "com.example.app:"],
-            &["https://x; script-src *"],
-        );
-        assert!(
-            policy.contains("form-action 'self' https://app.example com.example.app:;"),
-            "{policy}"
-        );
-        assert!(
-            !policy.contains("unsafe-inline") && !policy.contains('*'),
-            "{policy}"
-        );
-    }
 }

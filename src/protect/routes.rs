@@ -114,7 +114,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// No routes but the stylesheet's. `cors_max_age_s` is how long a preflight may be cached.
+    /// No routes but those of the pages' stylesheet and script. `cors_max_age_s` is how long a preflight may be cached.
     pub fn new(issuer: &Issuer, cors_max_age_s: u64) -> Self {
         let mut routes = Self {
             prefix: issuer.path().to_owned(),
@@ -124,6 +124,7 @@ impl Routes {
         };
         let policy = Policy::DOCUMENT.cors(Cors::None);
         routes.add(Method::GET, &page::STYLESHEET_PATH, policy, stylesheet);
+        routes.add(Method::GET, &page::SCRIPT_PATH, policy, script);
         routes
     }
 
@@ -251,11 +252,20 @@ async fn unknown_path(exchange: Exchange) -> impl Responder {
 }
 
 async fn stylesheet() -> impl Responder {
+    asset("text/css; charset=utf-8", page::STYLESHEET)
+}
+
+async fn script() -> impl Responder {
+    asset("text/javascript; charset=utf-8", page::SCRIPT)
+}
+
+/// Named after its content, so that it may be kept for ever.
+fn asset(content_type: &'static str, content: &'static str) -> HttpResponse {
     HttpResponse::Ok()
-        .content_type("text/css; charset=utf-8")
+        .content_type(content_type)
         .insert_header((
             header::CACHE_CONTROL,
             HeaderValue::from_static("public, max-age=31536000, immutable"),
         ))
-        .body(page::STYLESHEET)
+        .body(content)
 }

@@ -3,6 +3,12 @@
 //! A page is an askama template that extends `templates/layout.html` and has a field `layout: Layout`. Pages work
 //! without JavaScript and carry no inline style or script, so that the content security policy can forbid both.
 
+mod notice;
+mod policy;
+
+pub use self::notice::{Notice, Tone, form_post, go_on};
+pub use self::policy::Policy;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -12,14 +18,22 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// The one stylesheet.
-pub const STYLESHEET: &str = include_str!("../assets/grantor.css");
+pub const STYLESHEET: &str = include_str!("../../assets/grantor.css");
 
 /// The path of the stylesheet below the issuer. It changes with the content, so that it may be cached for ever.
-pub static STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| {
-    let hash = digest::digest(&digest::SHA256, STYLESHEET.as_bytes());
+pub static STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| named_after("grantor", STYLESHEET, "css"));
+
+/// The one script: it posts the form of [`form_post`]. No other page has any.
+pub const SCRIPT: &str = include_str!("../../assets/submit.js");
+
+/// The path of the script below the issuer.
+pub static SCRIPT_PATH: LazyLock<String> = LazyLock::new(|| named_after("submit", SCRIPT, "js"));
+
+fn named_after(name: &str, content: &str, extension: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, content.as_bytes());
     let short = hash.as_ref().get(..8).unwrap_or_default();
-    format!("/assets/grantor-{}.css", hex::encode(short))
-});
+    format!("/assets/{name}-{}.{extension}", hex::encode(short))
+}
 
 /// What the layout needs to know.
 #[derive(Clone, Debug, Default)]
