@@ -15,6 +15,7 @@ pub mod clients;
 mod codec;
 pub mod consents;
 pub mod counters;
+mod grant;
 pub mod grants;
 mod lease;
 mod migrate;
