@@ -29,6 +29,7 @@ pub mod outgoing;
 pub mod page;
 pub mod protect;
 pub mod sealed;
+pub mod server;
 pub mod storage;
 pub mod surface;
 pub mod telemetry;

@@ -218,12 +218,9 @@ async fn caught(
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(result) => Ok(result?.map_into_boxed_body()),
         Err(panic) => {
-            let what = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default();
-            let refused = exchange.fault(&Fault::internal(format!("an endpoint panicked: {what}")));
+            // The panic hook has logged the place; the text may hold anything, a secret too.
+            drop(panic);
+            let refused = exchange.fault(&Fault::internal("an endpoint panicked"));
             Ok(ServiceResponse::from_err(refused, http))
         }
     }
@@ -354,12 +351,12 @@ fn in_our_format(exchange: &Exchange, response: ServiceResponse<BoxBody>) -> Ser
 }
 
 /// The part of a path below the issuer's.
-fn below<'a>(prefix: &str, path: &'a str) -> &'a str {
+pub(super) fn below<'a>(prefix: &str, path: &'a str) -> &'a str {
     path.strip_prefix(prefix).unwrap_or(path)
 }
 
 /// Whether somebody looks at the answer: `Accept` names HTML.
-fn prefers_html(headers: &HeaderMap) -> bool {
+pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())

@@ -8,10 +8,12 @@ use crate::protect::routes::{Policy, RouteInfo};
 use crate::surface::{Refusal, Refused, Surface, TOO_MANY_ATTEMPTS};
 use crate::types::{Caller, ClientId, TenantId, Timestamp, UserId};
 use actix_web::dev::{Payload, ServiceRequest};
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use std::cell::RefCell;
 use std::future::{Ready, ready};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 use uuid::Uuid;
@@ -57,35 +59,47 @@ impl Exchange {
         let trace_id = caller::trace_id(headers);
         let (request_id, failed) = match caller::correlation_id(headers).or(trace_id) {
             Some(id) => (id, None),
-            None => match edge.entropy().uuid_v4() {
-                Ok(id) => (id, None),
-                Err(fault) => (Uuid::nil(), Some(fault)),
-            },
+            None => new_id(edge),
         };
-        let length = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
-        let exchange = Self(Rc::new(Inner {
-            caller: Caller {
-                request_id,
-                address: edge.proxies().client(request.peer_addr(), headers),
-                user_agent: caller::user_agent(headers),
-            },
-            trace_id,
-            now: edge.clock().now(),
-            started: Instant::now(),
-            method: request.method().clone(),
-            path: request.path().chars().take(MAX_PATH).collect(),
-            state: RefCell::new(State {
-                request_bytes: length,
-                ..State::default()
-            }),
-            edge: edge.clone(),
-        }));
+        let caller = Caller {
+            request_id,
+            address: edge.proxies().client(request.peer_addr(), headers),
+            user_agent: caller::user_agent(headers),
+        };
+        let mut exchange = Self::new(edge, caller, request.method().clone(), request.path());
+        if let Some(inner) = Rc::get_mut(&mut exchange.0) {
+            inner.trace_id = trace_id;
+            inner.state.get_mut().request_bytes = headers
+                .get(header::CONTENT_LENGTH)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0);
+        }
         request.extensions_mut().insert(exchange.clone());
         (exchange, failed)
+    }
+
+    /// Begins to refuse what could not be read as a request.
+    pub(super) fn unread(edge: &Edge, peer: Option<SocketAddr>, method: Method, path: &str) -> Self {
+        let caller = Caller {
+            request_id: new_id(edge).0,
+            address: edge.proxies().client(peer, &HeaderMap::new()),
+            user_agent: String::new(),
+        };
+        Self::new(edge, caller, method, path)
+    }
+
+    fn new(edge: &Edge, caller: Caller, method: Method, path: &str) -> Self {
+        Self(Rc::new(Inner {
+            caller,
+            trace_id: None,
+            now: edge.clock().now(),
+            started: Instant::now(),
+            method,
+            path: path.chars().take(MAX_PATH).collect(),
+            state: RefCell::default(),
+            edge: edge.clone(),
+        }))
     }
 
     /// The exchange of a request.
@@ -335,6 +349,13 @@ impl Exchange {
 
     pub(super) fn trace_id(&self) -> Option<Uuid> {
         self.0.trace_id
+    }
+}
+
+fn new_id(edge: &Edge) -> (Uuid, Option<Fault>) {
+    match edge.entropy().uuid_v4() {
+        Ok(id) => (id, None),
+        Err(fault) => (Uuid::nil(), Some(fault)),
     }
 }
 

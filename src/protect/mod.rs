@@ -19,9 +19,11 @@ pub mod limits;
 mod metrics;
 mod request_log;
 pub mod routes;
+mod unread;
 
 pub use self::caller::CallerInfo;
 pub use self::edge::{Edge, outermost};
 pub use self::exchange::Exchange;
 pub use self::metrics::Metrics;
 pub use self::request_log::Logged;
+pub use self::unread::unread;

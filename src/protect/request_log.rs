@@ -39,6 +39,13 @@ impl Line {
         }
     }
 
+    /// Writes the line of an answer that goes out by another way than a body.
+    pub(super) fn sent(mut self, status: StatusCode, response_bytes: usize) {
+        self.status = Some(status);
+        self.response_bytes = response_bytes as u64;
+        self.is_sent = true;
+    }
+
     /// Follows an answer until its last byte.
     pub(super) fn follow(mut self, status: StatusCode, body: BoxBody) -> Logged {
         self.status = Some(status);

@@ -17,6 +17,7 @@ pub mod consents;
 pub mod counters;
 mod grant;
 pub mod grants;
+pub mod health;
 mod lease;
 mod migrate;
 pub mod outbox;
