@@ -3,6 +3,7 @@
 mod hash;
 mod password;
 pub mod policy;
+pub mod profile;
 mod username;
 
 pub use self::password::{Checked, Password, Passwords};
