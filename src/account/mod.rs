@@ -1,10 +1,109 @@
 //! People: how they are named, what they know, and the browser sessions in which they are known.
 
+mod bootstrap;
+mod cookie;
 mod hash;
 mod password;
+mod people;
+mod personal;
 pub mod policy;
 pub mod profile;
+mod session;
+mod sign_in;
 mod username;
 
+pub use self::bootstrap::FirstUser;
+pub use self::cookie::Cookies;
 pub use self::password::{Checked, Password, Passwords};
+pub use self::people::{Credential, PasswordChange, Rejected};
+pub use self::personal::Personal;
+pub use self::session::{Current, Proof, Started, sid};
+pub use self::sign_in::SignIn;
 pub use self::username::Identifier;
+
+use self::profile::Profile;
+use crate::audit::Audit;
+use crate::config::{Config, SessionConfig};
+use crate::entropy::Entropy;
+use crate::fault::Fault;
+use crate::keys::KeyRing;
+use crate::storage::Store;
+use crate::storage::users::User;
+use crate::types::{Event, EventType, Issuer, Outcome, Secret, TenantId, Timestamp};
+
+/// Everything that is done with people and their sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    store: Store,
+    keys: KeyRing,
+    audit: Audit,
+    entropy: Entropy,
+    passwords: Passwords,
+    session: SessionConfig,
+    issuer: Issuer,
+}
+
+impl Accounts {
+    /// Works with these parts.
+    ///
+    /// # Errors
+    /// When the parameters of argon2id do not fit together.
+    pub fn new(
+        config: &Config,
+        store: Store,
+        keys: KeyRing,
+        audit: Audit,
+        entropy: Entropy,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            passwords: Passwords::new(&config.argon2, entropy.clone())?,
+            session: config.session.clone(),
+            issuer: config.issuer.clone(),
+            store,
+            keys,
+            audit,
+            entropy,
+        })
+    }
+
+    /// The tenant's keys for personal data.
+    pub async fn personal(&self, tenant: TenantId) -> Result<Personal, Fault> {
+        let keys = self.keys.of(tenant).await?;
+        Ok(Personal::new(tenant, keys, self.entropy.clone()))
+    }
+
+    /// What is known about a user, in clear.
+    pub async fn profile(&self, user: &User) -> Result<Profile, Fault> {
+        self.personal(user.tenant_id).await?.read(user)
+    }
+
+    /// A password that the server makes: 100 random bits in a form that can be typed.
+    pub fn generate_password(&self) -> Result<Secret, Fault> {
+        // Without letters that are taken for digits, or for each other.
+        const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        let bytes = self.entropy.bytes::<20>()?;
+        let letters: Vec<_> = bytes
+            .iter()
+            .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
+            .map(|&letter| char::from(letter))
+            .collect();
+        let groups: Vec<String> = letters.chunks(5).map(|group| group.iter().collect()).collect();
+        Ok(Secret::new(groups.join("-")))
+    }
+
+    fn event(
+        &self,
+        now: Timestamp,
+        event_type: EventType,
+        outcome: Outcome,
+        tenant: TenantId,
+    ) -> Result<Event, Fault> {
+        Ok(Event::new(
+            self.entropy.uuid_v7(now)?,
+            now,
+            tenant,
+            event_type,
+            outcome,
+        ))
+    }
+}

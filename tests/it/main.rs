@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod account;
 mod audit;
 mod cli;
 mod client_authentication;
