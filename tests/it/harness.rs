@@ -1,6 +1,7 @@
 //! The tests' own ground: copies are migrated, apart from each other, and gone afterwards.
 
-use crate::support::{Engine, TestDb};
+use crate::support::app::{ADMIN_ID, ADMIN_SECRET};
+use crate::support::{Engine, TestApp, TestDb};
 use grantor::storage::{Schema, SchemaState};
 
 on_both_engines! {
@@ -18,5 +19,21 @@ on_both_engines! {
         let folder = other.folder().map(std::path::Path::to_owned);
         drop(other);
         assert!(!folder.is_some_and(|folder| folder.exists()));
+    }
+}
+
+on_both_engines! {
+    async fn a_server_answers_on_a_database_with_keys(engine: Engine) {
+        let app = TestApp::spawn(engine).await;
+        let answer = app
+            .http
+            .post("/oauth2/token")
+            .basic(ADMIN_ID, ADMIN_SECRET)
+            .form(&[("grant_type", "client_credentials"), ("scope", "clients:read")])
+            .send()
+            .await
+            .expect(200);
+        assert_eq!(answer.json()["expires_in"], 900);
+        app.stop().await;
     }
 }

@@ -78,8 +78,7 @@ impl TestDb {
         }
     }
 
-    /// A copy of SQLite files.
-    pub async fn copy_of_folder(template: &Path) -> Self {
+    async fn copy_of_folder(template: &Path) -> Self {
         let folder = new_folder();
         for file in ["grantor.db", "audit.db"] {
             std::fs::copy(template.join(file), folder.join(file)).expect("the template is copied");
@@ -94,8 +93,8 @@ impl TestDb {
         }
     }
 
-    /// A copy of a PostgreSQL database that nobody is connected to.
-    pub async fn copy_of_database(template: &str) -> Self {
+    /// Nobody may be connected to the template.
+    async fn copy_of_database(template: &str) -> Self {
         let name = new_name();
         create_database(&name, Some(template)).await;
         let url = database_url(&name);
@@ -105,6 +104,14 @@ impl TestDb {
             url,
             audit_url: None,
             copy: Copy::Database(name),
+        }
+    }
+
+    /// A copy of this one, whose stores have to be closed.
+    pub async fn copy(&self) -> Self {
+        match &self.copy {
+            Copy::Folder(folder) => Self::copy_of_folder(folder).await,
+            Copy::Database(name) => Self::copy_of_database(name).await,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod app;
 pub mod chaos;
 pub mod db;
 pub mod http;
@@ -7,6 +8,7 @@ pub mod program;
 pub mod source;
 pub mod statements;
 
+pub use self::app::TestApp;
 pub use self::db::{Engine, TestDb};
 
 /// Writes a test once and runs it on both databases: a module of the test's name with the tests `sqlite` and `postgres`.

@@ -1,0 +1,305 @@
+//! The server as tests run it: on a port of its own, on a database of its own, with a clock that they move and
+//! randomness that a seed determines.
+//!
+//! Keys and the admin client come from a template: no test waits for an RSA key to be made.
+
+use super::db::{Engine, TestDb};
+use super::http::Http;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpServer, web};
+use grantor::app::{App, Stores};
+use grantor::clients;
+use grantor::clock::Clock;
+use grantor::config::Config;
+use grantor::entropy::Entropy;
+use grantor::protect::outermost;
+use grantor::protect::routes::{RouteInfo, Routes};
+use grantor::sealed::MasterKeys;
+use grantor::storage::clients::{Client, ClientMetadata};
+use grantor::types::{
+    ADMIN_SCOPES, AuthMethod, ClientId, GrantType, ScopeSet, TenantId, Timestamp, TokenHash,
+};
+use sqlx::types::Json;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use tokio::sync::{OnceCell, oneshot};
+
+/// Where a test's clock stands at first: 2026-07-01T00:00:00Z.
+pub const START: Timestamp = Timestamp::from_seconds(1_782_864_000);
+/// The master key of every test.
+pub const MASTER_KEY: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// The client that holds every admin scope.
+pub const ADMIN_ID: &str = "admin";
+/// Its secret.
+pub const ADMIN_SECRET: &str = "gcs_the-secret-of-the-first-admin-client-in-tests";
+
+/// Limits that no test reaches by accident. One that is about a limit sets its own.
+const WIDE_LIMITS: [&str; 7] = [
+    "standard",
+    "expensive",
+    "sensitive",
+    "public",
+    "per_user",
+    "per_key",
+    "global",
+];
+
+/// A running server. It stops when it is dropped.
+pub struct TestApp {
+    /// Its databases; shared by replicas.
+    pub db: Arc<TestDb>,
+    /// Its parts.
+    pub app: Arc<App>,
+    /// A client for its base URL.
+    pub http: Http,
+    /// Where it listens; its issuer, unless it is a replica of another one.
+    pub base: String,
+    /// Every route that it registered.
+    pub routes: Vec<RouteInfo>,
+    settings: Vec<(String, String)>,
+    running: Option<Running>,
+}
+
+/// The thread that the server runs on, and how to end it.
+struct Running {
+    stop: oneshot::Sender<End>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// As SIGTERM: finish, flush, note.
+    Orderly,
+    /// The test is over.
+    AtOnce,
+}
+
+impl TestApp {
+    /// A server with the tests' configuration.
+    pub async fn spawn(engine: Engine) -> Self {
+        Self::spawn_with(engine, &[]).await
+    }
+
+    /// The same with further settings, by their dotted names.
+    pub async fn spawn_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        Self::on(Arc::new(started_db(engine).await), settings).await
+    }
+
+    /// A server on databases that are there already.
+    pub async fn on(db: Arc<TestDb>, settings: &[(&str, &str)]) -> Self {
+        Self::start(db, None, owned(settings), Clock::manual(START)).await
+    }
+
+    /// Another server on the same databases and with the same issuer, clock and settings.
+    pub async fn replica(&self) -> Self {
+        let issuer = self.app.config.issuer.as_str().to_owned();
+        Self::start(
+            self.db.clone(),
+            Some(issuer),
+            self.settings.clone(),
+            self.app.clock.clone(),
+        )
+        .await
+    }
+
+    /// The issuer identifier.
+    pub fn issuer(&self) -> &str {
+        self.app.config.issuer.as_str()
+    }
+
+    /// The server's present time.
+    pub fn now(&self) -> Timestamp {
+        self.app.clock.now()
+    }
+
+    /// Moves the clock of this server and of its replicas.
+    pub fn advance(&self, seconds: i64) {
+        self.app.clock.advance_seconds(seconds);
+    }
+
+    /// Stops it as an operator would: what runs is finished, the audit log flushed.
+    pub async fn stop(mut self) {
+        self.end(End::Orderly);
+    }
+
+    async fn start(
+        db: Arc<TestDb>,
+        issuer: Option<String>,
+        settings: Vec<(String, String)>,
+        clock: Clock,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let config = Arc::new(config(&db, issuer.as_deref().unwrap_or(&base), &settings));
+        let (stop, stopped) = oneshot::channel();
+        let (ready, built) = oneshot::channel();
+        // A thread and runtime of its own: the server works while the test's thread is busy, and outlives its awaits.
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(serve(config, clock, listener, ready, stopped));
+        });
+        let (app, routes) = built.await.expect("the server starts");
+        Self {
+            http: Http::new(&base),
+            db,
+            app,
+            base,
+            routes,
+            settings,
+            running: Some(Running { stop, thread }),
+        }
+    }
+
+    fn end(&mut self, how: End) {
+        if let Some(running) = self.running.take() {
+            let _ = running.stop.send(how);
+            let _ = running.thread.join();
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.end(End::AtOnce);
+    }
+}
+
+/// The configuration of a test, where `settings` say nothing else.
+pub fn config(db: &TestDb, issuer: &str, settings: &[(String, String)]) -> Config {
+    let mut all = vec![
+        ("issuer".to_owned(), issuer.to_owned()),
+        ("database_url".to_owned(), db.url.clone()),
+        ("database.max_connections".to_owned(), "8".to_owned()),
+        ("master_key".to_owned(), MASTER_KEY.to_owned()),
+    ];
+    if let Some(url) = &db.audit_url {
+        all.push(("audit_database_url".to_owned(), url.clone()));
+    }
+    for tier in WIDE_LIMITS {
+        all.push((format!("limits.{tier}.rate"), "1000000000".to_owned()));
+    }
+    for (name, value) in settings {
+        all.retain(|(own, _)| own != name);
+        all.push((name.clone(), value.clone()));
+    }
+    let pairs: Vec<_> = all
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    Config::from_pairs(&pairs).unwrap_or_else(|errors| panic!("the test's configuration: {errors}"))
+}
+
+async fn serve(
+    config: Arc<Config>,
+    clock: Clock,
+    listener: TcpListener,
+    ready: oneshot::Sender<(Arc<App>, Vec<RouteInfo>)>,
+    stopped: oneshot::Receiver<End>,
+) {
+    let app = Arc::new(build(config, clock).await);
+    let routes: Vec<_> = routes(&app.config).infos().cloned().collect();
+    let data = web::Data::from(app.clone());
+    let server = HttpServer::new(move || {
+        let routes = routes_of(&data);
+        actix_web::App::new()
+            .app_data(data.clone())
+            .app_data(data.edge.clone())
+            .configure(|config| routes.mount(config))
+            .wrap(from_fn(outermost))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)
+    .expect("it listens")
+    .run();
+    let handle = server.handle();
+    let running = tokio::spawn(server);
+    let _ = ready.send((app.clone(), routes));
+    let end = stopped.await.unwrap_or(End::AtOnce);
+    handle.stop(end == End::Orderly).await;
+    let _ = running.await;
+    if end == End::Orderly {
+        app.audit.shutdown().await;
+    }
+}
+
+fn routes_of(app: &App) -> Routes {
+    routes(&app.config)
+}
+
+fn routes(config: &Config) -> Routes {
+    let mut routes = Routes::new(&config.issuer, config.http.cors_max_age_s);
+    grantor::oauth::routes(&mut routes);
+    routes
+}
+
+async fn build(config: Arc<Config>, clock: Clock) -> App {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let stores = Stores::open(&config).await.expect("the stores open");
+    let master = MasterKeys::parse(MASTER_KEY).expect("a master key");
+    let entropy = Entropy::seeded(SEED.fetch_add(1, Ordering::Relaxed));
+    App::build(config, stores, master, clock, entropy)
+        .await
+        .expect("the parts fit together")
+}
+
+/// A copy of a database on which the first start has happened.
+pub async fn started_db(engine: Engine) -> TestDb {
+    static SQLITE: OnceCell<Arc<TestDb>> = OnceCell::const_new();
+    static POSTGRES: OnceCell<Arc<TestDb>> = OnceCell::const_new();
+    let template = match engine {
+        Engine::Sqlite => &SQLITE,
+        Engine::Postgres => &POSTGRES,
+    };
+    let template = template
+        .get_or_init(|| async move { Arc::new(first_start(engine).await) })
+        .await;
+    template.copy().await
+}
+
+async fn first_start(engine: Engine) -> TestDb {
+    let db = TestDb::new(engine).await;
+    let config = Arc::new(config(&db, "http://localhost:8080", &[]));
+    let app = build(config, Clock::manual(START)).await;
+    let mut conn = db.main.write().await.expect("a connection");
+    let inserted = grantor::storage::clients::insert(&mut conn, &admin_client()).await;
+    assert!(inserted.expect("the database answers"));
+    drop(conn);
+    app.audit.shutdown().await;
+    app.store.close().await;
+    app.audit_store.close().await;
+    db.main.close().await;
+    db.audit.close().await;
+    db
+}
+
+fn admin_client() -> Client {
+    let mut metadata = ClientMetadata {
+        grant_types: vec![GrantType::ClientCredentials],
+        token_endpoint_auth_method: AuthMethod::ClientSecretBasic,
+        scope: ScopeSet::parse(&ADMIN_SCOPES.join(" ")).expect("scopes"),
+        ..ClientMetadata::default()
+    };
+    clients::complete(&mut metadata);
+    let (epoch, tokens_valid_from) = Client::first_validity(START);
+    Client {
+        tenant_id: TenantId::FIRST,
+        client_id: ClientId::parse(ADMIN_ID).expect("a client id"),
+        enabled: true,
+        epoch,
+        tokens_valid_from,
+        secret_hash: Some(TokenHash::of(ADMIN_SECRET)),
+        previous_secret_hash: None,
+        previous_secret_expires_at: None,
+        metadata: Json(metadata),
+        version: 1,
+        created_at: START,
+        updated_at: START,
+    }
+}
+
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    settings.iter().map(pair).collect()
+}
