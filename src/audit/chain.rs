@@ -2,6 +2,7 @@
 //! with its place and the hash of its predecessor.
 
 use crate::storage::audit::{Hash, Head, Link, Record};
+use crate::storage::audit_read::StoredEvent;
 use crate::types::Timestamp;
 use ring::digest;
 use uuid::Uuid;
@@ -68,6 +69,27 @@ impl<'a> Fields<'a> {
             request_id: record.request_id.as_deref(),
             token_family: record.token_family.as_deref(),
             metadata: &record.metadata,
+        }
+    }
+
+    /// The members of a record as it lies in the store.
+    pub fn stored(event: &'a StoredEvent) -> Self {
+        Self {
+            stream: event.stream,
+            sequence: event.sequence,
+            previous_hash: &event.previous_hash,
+            id: event.id,
+            time: event.time,
+            event_type: &event.event_type,
+            outcome: &event.outcome,
+            tenant: event.tenant_id.0,
+            client_id: event.client_id.as_deref(),
+            user_id: event.user_id.as_deref(),
+            ip: event.ip.as_deref(),
+            user_agent: event.user_agent.as_deref(),
+            request_id: event.request_id.as_deref(),
+            token_family: event.token_family.as_deref(),
+            metadata: &event.metadata,
         }
     }
 

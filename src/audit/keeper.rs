@@ -2,7 +2,7 @@
 
 use super::checkpoint::Checkpointer;
 use super::log::Shared;
-use crate::storage::audit_heads;
+use crate::storage::{Store, audit_heads, audit_read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +31,25 @@ pub(super) async fn note_head(shared: &Shared) {
     }
 }
 
+/// Says what the server's role could do to the log that it should not be able to.
+async fn warn_of_rights(store: &Store) {
+    // A store that does not answer yet is reported by whoever writes to it.
+    let Ok(Some(rights)) = audit_read::rights(store).await else {
+        return;
+    };
+    if rights.is_owner || rights.may_change {
+        let role = &rights.role;
+        tracing::warn!(
+            role,
+            "the database role \"{role}\" may change the audit log, which triggers alone protect: give the server a role \
+             that may only insert and read there, as docs/audit.md says"
+        );
+    }
+}
+
 /// Makes checkpoints at an interval. Runs until it is aborted.
 pub(super) async fn make_checkpoints(checkpointer: Arc<Checkpointer>, every: Duration) {
+    warn_of_rights(&checkpointer.store).await;
     let mut interval = tokio::time::interval(every);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // The first tick is at once, before there is anything.

@@ -11,11 +11,15 @@ mod keeper;
 mod log;
 mod prepare;
 mod queue;
+mod report;
 mod signer;
 mod ticket;
+mod verify;
 mod writer;
 
 pub use self::anchor::Anchor;
 pub use self::log::{Audit, CHECKPOINT_EVERY, Parts};
+pub use self::report::{Finding, Report};
 pub use self::signer::{AuditSigner, fingerprint};
+pub use self::verify::{Lead, Verification, lead};
 pub use crate::types::{Event, EventType, Outcome};

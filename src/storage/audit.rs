@@ -163,20 +163,37 @@ pub async fn head(store: &Store, stream: Uuid) -> Result<Option<Head>, Fault> {
     .transpose()
 }
 
-/// The heads of all streams whose last record is not before `since`. Costs two index look-ups for each stream.
-pub async fn heads_since(store: &Store, since: Timestamp) -> Result<Vec<StreamHead>, Fault> {
-    const SQL: &str = "WITH RECURSIVE streams (stream) AS (
-            SELECT (SELECT e.stream FROM audit_events e ORDER BY e.stream LIMIT 1)
-            UNION ALL
-            SELECT (SELECT e.stream FROM audit_events e WHERE e.stream > s.stream ORDER BY e.stream LIMIT 1)
-            FROM streams s WHERE s.stream IS NOT NULL
-        ), heads (stream, sequence) AS (
-            SELECT s.stream, (SELECT max(e.sequence) FROM audit_events e WHERE e.stream = s.stream)
-            FROM streams s WHERE s.stream IS NOT NULL
+/// The head of every stream. Costs two index look-ups for each, however long they are.
+macro_rules! heads {
+    ($where:literal) => {
+        concat!(
+            "WITH RECURSIVE streams (stream) AS (
+                SELECT (SELECT e.stream FROM audit_events e ORDER BY e.stream LIMIT 1)
+                UNION ALL
+                SELECT (SELECT e.stream FROM audit_events e WHERE e.stream > s.stream ORDER BY e.stream LIMIT 1)
+                FROM streams s WHERE s.stream IS NOT NULL
+            ), heads (stream, sequence) AS (
+                SELECT s.stream, (SELECT max(e.sequence) FROM audit_events e WHERE e.stream = s.stream)
+                FROM streams s WHERE s.stream IS NOT NULL
+            )
+            SELECT e.stream, e.sequence, e.time, e.hash
+            FROM heads h JOIN audit_events e ON e.stream = h.stream AND e.sequence = h.sequence ",
+            $where,
+            " ORDER BY e.stream"
         )
-        SELECT e.stream, e.sequence, e.time, e.hash
-        FROM heads h JOIN audit_events e ON e.stream = h.stream AND e.sequence = h.sequence
-        WHERE e.time >= $1 ORDER BY e.stream";
+    };
+}
+
+/// The heads of all streams.
+pub async fn heads(store: &Store) -> Result<Vec<StreamHead>, Fault> {
+    const SQL: &str = heads!("");
+    on!(&mut store.read().await?, |conn| sqlx::query_as(SQL)
+        .fetch_all(conn))
+}
+
+/// The heads of the streams whose last record is not before `since`.
+pub async fn heads_since(store: &Store, since: Timestamp) -> Result<Vec<StreamHead>, Fault> {
+    const SQL: &str = heads!("WHERE e.time >= $1");
     on!(&mut store.read().await?, |conn| sqlx::query_as(SQL)
         .bind(since)
         .fetch_all(conn))

@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod audit;
 pub mod audit_checkpoints;
 pub mod audit_heads;
+pub mod audit_read;
 pub mod authorization_requests;
 mod client_metadata;
 pub mod clients;

@@ -3,3 +3,4 @@
 mod append_only;
 mod log;
 mod support;
+mod verify;
