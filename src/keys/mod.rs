@@ -7,12 +7,17 @@
 
 mod ensure;
 mod purpose;
+mod reseal;
 mod ring;
+mod rotation;
 mod schedule;
+mod signing;
 mod tenant;
 
 pub use self::purpose::PurposeKey;
+pub use self::reseal::Resealed;
 pub use self::ring::{AuditKey, KeyRing};
+pub use self::signing::{KeyChange, KeyInfo};
 pub use self::tenant::TenantKeys;
 pub use crate::storage::purpose_keys::Purpose;
 pub use crate::storage::signing_keys::KeyState;
