@@ -1,7 +1,7 @@
 //! The server's parts, put together once. Only endpoints, jobs and commands name [`App`]; everything else is given the
 //! part that it uses.
 
-use crate::account::Passwords;
+use crate::account::Accounts;
 use crate::audit::{Anchor, Audit, AuditSigner, CHECKPOINT_EVERY, Event, EventType, Outcome, Parts};
 use crate::clients::authentication::{Authenticator, ClientKeys};
 use crate::clients::{ClientCache, ClientOrigins};
@@ -37,8 +37,8 @@ pub struct App {
     pub edge: Edge,
     /// Clients by id.
     pub clients: ClientCache,
-    /// Password hashes.
-    pub passwords: Passwords,
+    /// People and their sessions.
+    pub accounts: Accounts,
     /// Proof of who a client is.
     pub authenticator: Authenticator,
     /// Guarded requests to others.
@@ -109,8 +109,15 @@ impl App {
             store.clone(),
             origins,
         )?;
+        let accounts = Accounts::new(
+            &config,
+            store.clone(),
+            keys.clone(),
+            audit.clone(),
+            entropy.clone(),
+        )?;
         Ok(Self {
-            passwords: Passwords::new(&config.argon2, entropy.clone())?,
+            accounts,
             audit_store: stores.audit,
             config,
             store,

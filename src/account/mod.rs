@@ -1,7 +1,6 @@
 //! People: how they are named, what they know, and the browser sessions in which they are known.
 
 mod bootstrap;
-mod cookie;
 mod hash;
 mod password;
 mod people;
@@ -13,7 +12,6 @@ mod sign_in;
 mod username;
 
 pub use self::bootstrap::FirstUser;
-pub use self::cookie::Cookies;
 pub use self::password::{Checked, Password, Passwords};
 pub use self::people::{Credential, PasswordChange, Rejected};
 pub use self::personal::Personal;
