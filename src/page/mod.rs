@@ -9,12 +9,15 @@ mod policy;
 pub use self::notice::{Notice, Tone, form_post, go_on};
 pub use self::policy::Policy;
 
+use crate::types::Timestamp;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use askama::Template;
 use ring::digest;
 use std::sync::LazyLock;
+use time::OffsetDateTime;
+use time::macros::format_description;
 use uuid::Uuid;
 
 /// The one stylesheet.
@@ -73,6 +76,15 @@ pub fn respond(status: StatusCode, template: &impl Template) -> HttpResponse {
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+/// A time as people read it, in UTC: pages do not know where their reader is.
+pub fn when(at: Timestamp) -> String {
+    let format = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
+    OffsetDateTime::from_unix_timestamp(at.seconds())
+        .ok()
+        .and_then(|at| at.format(format).ok())
+        .unwrap_or_else(|| at.to_string())
 }
 
 /// An error told to a person: what is wrong, what to do, and the id under which the log knows it.
@@ -144,6 +156,12 @@ mod tests {
         assert!(html.contains("name=\"viewport\""));
         assert_eq!(html.matches("<h1").count(), 1);
         assert!(!html.contains("style=") && !html.contains("<style"));
+    }
+
+    #[test]
+    fn a_time_is_written_for_people() {
+        let at = Timestamp::parse("2026-03-04T05:06:07Z").unwrap();
+        assert_eq!(when(at), "4 Mar 2026, 05:06 UTC");
     }
 
     #[test]
