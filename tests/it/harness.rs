@@ -1,6 +1,5 @@
 //! The tests' own ground: copies are migrated, apart from each other, and gone afterwards.
 
-use crate::support::app::{ADMIN_ID, ADMIN_SECRET};
 use crate::support::{Engine, TestApp, TestDb};
 use grantor::storage::{Schema, SchemaState};
 
@@ -25,15 +24,16 @@ on_both_engines! {
 on_both_engines! {
     async fn a_server_answers_on_a_database_with_keys(engine: Engine) {
         let app = TestApp::spawn(engine).await;
-        let answer = app
-            .http
-            .post("/oauth2/token")
-            .basic(ADMIN_ID, ADMIN_SECRET)
-            .form(&[("grant_type", "client_credentials"), ("scope", "clients:read")])
-            .send()
-            .await
-            .expect(200);
-        assert_eq!(answer.json()["expires_in"], 900);
+        let client = app.client("orders:read", |_| {}).await;
+        app.access_token(&client, "orders:read").await;
+        app.admin_token("clients:read").await;
+        let refused = app.token_request(&client, &[("scope", "orders:write")]).send().await;
+        assert_eq!(refused.oauth_error(400), "invalid_scope");
+        let log = app.audit_log().await;
+        let issued: Vec<_> = log.iter().filter(|event| event.event_type == "token_issued").collect();
+        assert_eq!(issued.len(), 2, "{log:?}");
+        assert_eq!(issued[0].client_id.as_deref(), Some(client.id.as_str()));
+        assert_eq!(issued[0].meta("scope"), "orders:read");
         app.stop().await;
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod chaos;
+pub mod client;
 pub mod db;
 pub mod http;
 pub mod program;
