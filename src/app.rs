@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::keys::KeyRing;
 use crate::outgoing::Outgoing;
 use crate::protect::Edge;
+use crate::protect::cookies::Cookies;
 use crate::sealed::MasterKeys;
 use crate::storage::Store;
 use crate::types::{TenantId, Timestamp};
@@ -35,6 +36,8 @@ pub struct App {
     pub audit: Audit,
     /// What stands around the endpoints.
     pub edge: Edge,
+    /// How cookies are set.
+    pub cookies: Cookies,
     /// Clients by id.
     pub clients: ClientCache,
     /// People and their sessions.
@@ -118,6 +121,7 @@ impl App {
         )?;
         Ok(Self {
             accounts,
+            cookies: Cookies::new(&config.issuer, &config.session),
             audit_store: stores.audit,
             config,
             store,
@@ -130,6 +134,13 @@ impl App {
             authenticator,
             outgoing,
         })
+    }
+
+    /// The orderly end, once nothing is served any more: the audit log is written out and closed with a checkpoint.
+    pub async fn shutdown(&self) {
+        self.audit.shutdown().await;
+        self.audit_store.close().await;
+        self.store.close().await;
     }
 
     /// An audit record with an id of its own.

@@ -6,6 +6,7 @@
 mod args;
 mod config;
 mod context;
+mod first_start;
 mod health;
 mod migrate;
 mod outcome;

@@ -1,10 +1,14 @@
 //! `serve`: the server.
 
 use super::context::Context;
-use super::migrate;
 use super::outcome::Outcome;
+use super::{first_start, migrate};
+use crate::app::{App, Stores};
 use crate::config::master_key;
+use crate::jobs;
+use crate::server::{self, Listeners, Service};
 use clap::Args;
+use std::sync::Arc;
 
 /// Serve; what `grantor` does without a command
 ///
@@ -22,7 +26,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, context: Context) -> Outcome {
-        let (_master, created) = master_key::load_or_create(&context.config, &context.entropy)?;
+        let (master, created) = master_key::load_or_create(&context.config, &context.entropy)?;
         if created {
             tracing::info!(
                 "made the master key file {}: keep a copy where the database is not",
@@ -34,6 +38,26 @@ impl Serve {
         } else {
             migrate::apply(&context).await?;
         }
+        let Context {
+            config,
+            clock,
+            entropy,
+        } = context;
+        let listeners = Listeners::bind(config.listen, config.management_listen)?;
+        let stores = Stores::open(&config).await?;
+        let app = Arc::new(App::build(Arc::new(config), stores, master, clock, entropy).await?);
+        first_start::make(&app).await?.print(&app);
+        jobs::start(app.clone());
+        let running = server::start(Service::of(&app, None), listeners).await?;
+        tracing::info!(
+            issuer = %app.config.issuer,
+            "serving {} on {}, health and metrics on {}",
+            app.config.issuer,
+            running.address,
+            running.management_address
+        );
+        running.until_signalled().await;
+        app.shutdown().await;
         Ok(())
     }
 }

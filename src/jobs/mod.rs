@@ -9,20 +9,8 @@ use std::time::Duration;
 
 /// How often the jobs run.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// How often what other replicas noted about attempts is read.
-const ATTEMPTS_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Starts the jobs. They end with the runtime.
 pub fn start(app: Arc<App>) {
-    let attempts = app.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(ATTEMPTS_INTERVAL).await;
-            if let Err(fault) = attempts.edge.attempts().refresh(attempts.clock.now()).await {
-                tracing::warn!("the attempts that other replicas noted could not be read: {fault}");
-            }
-        }
-    });
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(INTERVAL).await;

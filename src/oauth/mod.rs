@@ -6,6 +6,7 @@ pub mod error;
 pub mod family;
 pub mod handle;
 pub mod introspect;
+pub mod jwks;
 pub mod parameters;
 pub mod pkce;
 pub mod request;
@@ -17,6 +18,7 @@ use actix_web::http::Method;
 
 /// The endpoints of this module.
 pub fn routes(routes: &mut Routes) {
+    routes.add(Method::GET, jwks::PATH, Policy::DOCUMENT, jwks::get);
     routes.add(Method::POST, token::PATH, Policy::OAUTH, token::post);
     routes.add(Method::POST, introspect::PATH, Policy::OAUTH, introspect::post);
     routes.add(Method::POST, revoke::PATH, Policy::OAUTH, revoke::post);

@@ -1,9 +1,11 @@
 //! The server: listeners, TLS, and an end in order.
 
 mod connection;
+mod endpoints;
 mod management;
 mod tls;
 
+pub use self::endpoints::routes;
 pub use self::management::Health;
 pub use self::tls::Certificates;
 

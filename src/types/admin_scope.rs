@@ -32,3 +32,11 @@ pub const ADMIN_SCOPES: [&str; 23] = [
 pub fn is_admin_scope(scope: &str) -> bool {
     ADMIN_SCOPES.contains(&scope)
 }
+
+/// The role that allows every admin scope.
+pub const ADMIN_ROLE: &str = "admin";
+
+/// Whether a user with these roles may hold a scope: an admin scope needs a role that allows it, any other needs none.
+pub fn role_allows(roles: &[String], scope: &str) -> bool {
+    !is_admin_scope(scope) || roles.iter().any(|role| role == ADMIN_ROLE)
+}

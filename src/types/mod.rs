@@ -14,7 +14,7 @@ mod secret;
 mod time;
 mod uri;
 
-pub use self::admin_scope::{ADMIN_SCOPES, is_admin_scope};
+pub use self::admin_scope::{ADMIN_ROLE, ADMIN_SCOPES, is_admin_scope, role_allows};
 pub use self::algorithm::Algorithm;
 pub use self::caller::Caller;
 pub use self::event::{Event, EventType, Outcome};
