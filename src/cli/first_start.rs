@@ -32,7 +32,11 @@ pub(super) async fn make(app: &App) -> Result<Made, Fault> {
 async fn make_alone(app: &App) -> Result<Made, Fault> {
     Ok(Made {
         client: admin_client(app, app.clock.now()).await?,
-        user: None,
+        user: app
+            .accounts
+            .bootstrap(TenantId::FIRST, &app.config.bootstrap, app.clock.now())
+            .await?
+            .map(|user| (user.username, user.password)),
     })
 }
 
