@@ -17,6 +17,7 @@ mod failure;
 mod family_model;
 mod fuzz_seeds;
 mod harness;
+mod http;
 mod keys;
 mod layering;
 mod prepare;
