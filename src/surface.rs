@@ -108,6 +108,11 @@ impl Refusal {
         self.header(header::RETRY_AFTER, &seconds.to_string())
     }
 
+    /// What is wrong and what would be right.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.0.status

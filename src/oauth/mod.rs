@@ -7,6 +7,7 @@ pub mod family;
 pub mod handle;
 pub mod introspect;
 pub mod jwks;
+pub mod metadata;
 pub mod parameters;
 pub mod pkce;
 pub mod request;
@@ -19,6 +20,25 @@ use actix_web::http::Method;
 /// The endpoints of this module.
 pub fn routes(routes: &mut Routes) {
     routes.add(Method::GET, jwks::PATH, Policy::DOCUMENT, jwks::get);
+    routes.add(
+        Method::GET,
+        metadata::OPENID_PATH,
+        Policy::DOCUMENT,
+        metadata::get,
+    );
+    routes.add(Method::GET, metadata::OAUTH_PATH, Policy::DOCUMENT, metadata::get);
+    routes.add(
+        Method::GET,
+        authorize::PATH,
+        Policy::PAGE,
+        authorize::endpoint::get,
+    );
+    routes.add(
+        Method::POST,
+        authorize::PATH,
+        Policy::PAGE,
+        authorize::endpoint::post,
+    );
     routes.add(Method::POST, token::PATH, Policy::OAUTH, token::post);
     routes.add(Method::POST, introspect::PATH, Policy::OAUTH, introspect::post);
     routes.add(Method::POST, revoke::PATH, Policy::OAUTH, revoke::post);

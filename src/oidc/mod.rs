@@ -4,3 +4,14 @@ pub mod claims;
 pub mod claims_request;
 pub mod id_token;
 pub mod subject;
+pub mod userinfo;
+
+use crate::protect::routes::{Body, Policy, Routes};
+use actix_web::http::Method;
+
+/// The endpoints of this module.
+pub fn routes(routes: &mut Routes) {
+    routes.add(Method::GET, userinfo::PATH, Policy::OAUTH, userinfo::get);
+    let post = Policy::OAUTH.body(Body::FormIfAny);
+    routes.add(Method::POST, userinfo::PATH, post, userinfo::post);
+}

@@ -264,7 +264,7 @@ fn refused_body(exchange: &Exchange, body: Body, request: &ServiceRequest) -> Op
         return None;
     }
     let (expected, max): (&[&str], _) = match body {
-        Body::Form => (
+        Body::Form | Body::FormIfAny => (
             &["application/x-www-form-urlencoded"],
             exchange.edge().config().http.max_form,
         ),
@@ -275,6 +275,12 @@ fn refused_body(exchange: &Exchange, body: Body, request: &ServiceRequest) -> Op
         _ => (&["application/json"], exchange.edge().config().http.max_json),
     };
     let headers = request.headers();
+    let empty = exchange.state().request_bytes == 0
+        && !headers.contains_key(header::TRANSFER_ENCODING)
+        && !headers.contains_key(header::CONTENT_TYPE);
+    if empty && body == Body::FormIfAny {
+        return None;
+    }
     let encoded = headers
         .get(header::CONTENT_ENCODING)
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));

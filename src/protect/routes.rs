@@ -22,6 +22,8 @@ pub enum Body {
     None,
     /// `application/x-www-form-urlencoded`.
     Form,
+    /// A form, or nothing at all.
+    FormIfAny,
     /// `application/json`.
     Json,
     /// `application/merge-patch+json` (RFC 7396) or `application/json`.

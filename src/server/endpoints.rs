@@ -3,6 +3,7 @@
 use super::{Health, Service};
 use crate::app::App;
 use crate::oauth;
+use crate::oidc;
 use crate::protect::routes::Routes;
 use actix_web::web;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 /// Registers the endpoints of every module.
 pub fn routes(routes: &mut Routes) {
     oauth::routes(routes);
+    oidc::routes(routes);
 }
 
 impl Service {

@@ -1,7 +1,10 @@
 //! The token endpoint (RFC 6749 §3.2): a file per grant, and what they have in common.
 
+mod authorization_code;
 mod client_credentials;
 pub mod issue;
+mod refresh_token;
+mod user_tokens;
 
 use self::issue::TokenResponse;
 use crate::app::App;
@@ -68,9 +71,8 @@ async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Result<To
         ));
     }
     match grant {
-        GrantType::AuthorizationCode | GrantType::RefreshToken => {
-            refuse(app, request, EventType::TokenIssued, None, "no_grant", now)
-        }
+        GrantType::AuthorizationCode => authorization_code::redeem(app, request, now).await,
+        GrantType::RefreshToken => refresh_token::redeem(app, request, now).await,
         GrantType::ClientCredentials => client_credentials::redeem(app, request, now).await,
     }
 }

@@ -1,0 +1,92 @@
+//! Authorization server metadata (RFC 8414) and OpenID Connect discovery: one document at both places, which lists
+//! exactly what is there.
+
+use super::authorize::redirect::ResponseMode;
+use super::{authorize, introspect, jwks, revoke, token};
+use crate::app::App;
+use crate::oidc::{claims, userinfo};
+use crate::types::{Algorithm, AuthMethod, GrantType};
+use actix_web::{HttpRequest, HttpResponse, web};
+use ring::digest;
+use serde_json::{Value, json};
+
+/// Where OpenID Connect Discovery §4 puts the document.
+pub const OPENID_PATH: &str = "/.well-known/openid-configuration";
+/// Where RFC 8414 §3 puts it.
+pub const OAUTH_PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// `GET` of either.
+pub async fn get(app: web::Data<App>, http: HttpRequest) -> HttpResponse {
+    let body = document(&app).to_string();
+    let etag = format!(
+        "\"{}\"",
+        hex::encode(digest::digest(&digest::SHA256, body.as_bytes()).as_ref())
+    );
+    jwks::cacheable(&app, &http, "application/json", &etag, body)
+}
+
+fn document(app: &App) -> Value {
+    let at = |path: &str| app.config.issuer.at(path);
+    let algorithms: Vec<&str> = Algorithm::ALL
+        .iter()
+        .filter(|alg| app.config.tokens.algorithms.contains(alg))
+        .map(|alg| alg.as_str())
+        .collect();
+    let client_authentication: Vec<&str> = AuthMethod::ALL.iter().map(|method| method.as_str()).collect();
+    let confidential: Vec<&str> = client_authentication
+        .iter()
+        .copied()
+        .filter(|method| *method != "none")
+        .collect();
+    let assertions: Vec<&str> = Algorithm::ALL.iter().map(|alg| alg.as_str()).collect();
+    let grants: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.as_str()).collect();
+    let modes: Vec<&str> = ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect();
+    let mut scopes = vec!["openid", "offline_access"];
+    scopes.extend(claims::SCOPE_CLAIMS.iter().map(|(scope, _)| *scope));
+    let mut all_claims = vec![
+        "sub",
+        "iss",
+        "aud",
+        "exp",
+        "iat",
+        "auth_time",
+        "nonce",
+        "acr",
+        "amr",
+        "sid",
+    ];
+    all_claims.extend(claims::supported());
+    json!({
+        "issuer": app.config.issuer.as_str(),
+        "authorization_endpoint": at(authorize::PATH),
+        "token_endpoint": at(token::PATH),
+        "revocation_endpoint": at(revoke::PATH),
+        "introspection_endpoint": at(introspect::PATH),
+        "userinfo_endpoint": at(userinfo::PATH),
+        "jwks_uri": at(jwks::PATH),
+        "scopes_supported": scopes,
+        "response_types_supported": ["code"],
+        "response_modes_supported": modes,
+        "grant_types_supported": grants,
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": client_authentication,
+        "token_endpoint_auth_signing_alg_values_supported": assertions,
+        "revocation_endpoint_auth_methods_supported": client_authentication,
+        "revocation_endpoint_auth_signing_alg_values_supported": assertions,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": assertions,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "acr_values_supported": ["aal1"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "display_values_supported": ["page"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": all_claims,
+        "claims_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "authorization_response_iss_parameter_supported": true,
+        "ui_locales_supported": ["en"],
+        "service_documentation": at("/docs"),
+    })
+}
