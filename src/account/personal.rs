@@ -3,7 +3,7 @@
 //! A value is sealed with AES-256-GCM under the tenant's data key; which tenant, table, column and row it belongs to is
 //! associated data, so that a value copied into another row does not open. Before the ciphertext stands the id of its key.
 
-use super::profile::{CheckedProfile, IN_CLEAR, Profile};
+use super::profile::{CheckedProfile, IN_CLEAR, Profile, UserView};
 use super::username::Identifier;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -120,6 +120,19 @@ impl Personal {
         members.insert("phone_number_verified".to_owned(), user.phone_verified.into());
         serde_json::from_value(Value::Object(members)).map_err(|error| {
             Fault::internal(format!("the stored user {} is not well-formed", user.id)).caused_by(error)
+        })
+    }
+
+    /// What administrators see of a user.
+    pub fn view(&self, user: &User) -> Result<UserView, Fault> {
+        Ok(UserView {
+            id: user.id,
+            profile: self.read(user)?,
+            has_password: user.password_hash.is_some(),
+            password_temporary: user.password_temporary,
+            password_changed_at: user.password_changed_at,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
         })
     }
 

@@ -1,10 +1,13 @@
 //! What a command works with.
 
+use super::migrate;
 use super::outcome::Failure;
+use crate::app::{App, Stores};
 use crate::clock::Clock;
-use crate::config::{Config, LogConfig, Sources};
+use crate::config::{Config, LogConfig, Sources, master_key};
 use crate::entropy::Entropy;
 use crate::telemetry::{self, Output};
+use std::sync::Arc;
 
 /// The configuration, the machine's clock and its randomness.
 #[derive(Debug)]
@@ -40,6 +43,17 @@ impl Context {
         Ok(context)
     }
 
+    /// The server's parts, for a command that works on what is stored. The schema must be that of this release.
+    ///
+    /// [`close`] is to be called at the end.
+    pub(super) async fn open(self) -> Result<App, Failure> {
+        migrate::require_current(&self).await?;
+        let (master, _) = master_key::load_or_create(&self.config, &self.entropy)?;
+        let stores = Stores::open(&self.config).await?;
+        let app = App::build(Arc::new(self.config), stores, master, self.clock, self.entropy).await?;
+        Ok(app)
+    }
+
     fn load(sources: Sources) -> Result<Self, Failure> {
         Ok(Self {
             config: Config::load(sources)?.config,
@@ -47,4 +61,11 @@ impl Context {
             entropy: Entropy::system(),
         })
     }
+}
+
+/// Ends the work of a command: what it did is in the audit log then.
+pub(super) async fn close(app: &App) {
+    app.audit.shutdown().await;
+    app.audit_store.close().await;
+    app.store.close().await;
 }

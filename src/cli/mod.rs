@@ -12,6 +12,7 @@ mod migrate;
 mod outcome;
 mod print;
 mod serve;
+mod user;
 
 pub use self::context::Context;
 pub use self::outcome::{Failure, Outcome};
@@ -50,6 +51,8 @@ enum Command {
     Migrate(migrate::Migrate),
     Config(config::Config),
     Health(health::Health),
+    #[command(subcommand)]
+    User(user::User),
 }
 
 /// Runs the command that the arguments name and gives the code to exit with.
@@ -90,6 +93,7 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::Serve(command) => command.run(Context::for_server(sources)?).await,
         Command::Migrate(command) => command.run(Context::for_command(sources)?).await,
         Command::Health(command) => command.run(&Context::for_command(sources)?).await,
+        Command::User(command) => command.run(Context::for_command(sources)?).await,
     }
 }
 

@@ -91,6 +91,19 @@ impl Attempts {
         .await
     }
 
+    /// Forgets the attempts of an address, so that it may try again; gives whether there were any. Other replicas that
+    /// know the address as blocked refuse its clients, not its people, for as long as it would have been.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget(&self, address: IpAddr) -> Result<bool, Fault> {
+        let key = key_hash(address);
+        let found = table::delete(&mut self.0.store.write().await?, &key).await?;
+        let mut blocked = self.0.blocked.write().unwrap_or_else(PoisonError::into_inner);
+        blocked.remove(&key);
+        Ok(found)
+    }
+
     /// The refusal of an address that is known to have no attempt left; asks memory only.
     pub fn blocked(&self, address: IpAddr, now: Timestamp) -> Option<Decision> {
         let blocked = self.0.blocked.read().unwrap_or_else(PoisonError::into_inner);

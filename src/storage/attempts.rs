@@ -72,6 +72,12 @@ pub async fn blocked(
         .fetch_all(conn))
 }
 
+/// Removes the log of a key. Gives whether there was one.
+pub async fn delete(db: impl Into<Db<'_>>, key_hash: &[u8]) -> Result<bool, Fault> {
+    const SQL: &str = "DELETE FROM authentication_attempts WHERE key_hash = $1";
+    Ok(changed!(db, sqlx::query(SQL).bind(key_hash))? == 1)
+}
+
 /// Removes logs that say nothing any more, `limit` at most. Gives how many there were.
 pub async fn purge(db: impl Into<Db<'_>>, now: Timestamp, limit: i64) -> Result<u64, Fault> {
     const SQL: &str = "DELETE FROM authentication_attempts WHERE key_hash IN

@@ -8,6 +8,7 @@ mod support;
 mod account;
 mod audit;
 mod cli;
+mod cli_user;
 mod client_authentication;
 mod client_registration;
 mod config;

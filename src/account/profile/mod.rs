@@ -4,7 +4,7 @@ mod values;
 
 use self::values::{address_line, address_lines, birthdate, locale, name, phone_number, web_page, zoneinfo};
 use super::username::Identifier;
-use crate::types::{Malformed, Timestamp, Violation};
+use crate::types::{Malformed, Timestamp, UserId, Violation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -76,6 +76,27 @@ pub struct Profile {
     pub zoneinfo: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+}
+
+/// What administrators see of a user.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserView {
+    /// The account's id: `sub`.
+    pub id: UserId,
+    /// Everything that may be edited.
+    #[serde(flatten)]
+    pub profile: Profile,
+    /// Whether the user can sign in with a password.
+    pub has_password: bool,
+    /// Whether that has to be changed at the next sign-in.
+    pub password_temporary: bool,
+    /// When it was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_changed_at: Option<Timestamp>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
 }
 
 /// The claim `address` (OpenID Connect Core §5.1.1).
