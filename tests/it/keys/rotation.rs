@@ -175,13 +175,13 @@ on_both_engines! {
             [Purpose::Mac, Purpose::Seal, Purpose::Data, Purpose::BlindIndex, Purpose::Pairwise]
                 .map(|purpose| keys.purpose(purpose).unwrap().id().to_owned())
         };
-        let before = ids(&*ring.of(TENANT).await.unwrap());
+        let before = ids(&ring.of(TENANT).await.unwrap());
         let audit = ring.audit_signer().await.unwrap().id;
         clock.advance_seconds(90 * DAY);
         let events = ring.tick(clock.now()).await.unwrap();
         assert_eq!(events.iter().filter(|event| event.metadata.contains_key("purpose")).count(), 2);
         let keys = ring.of(TENANT).await.unwrap();
-        let after = ids(&*keys);
+        let after = ids(&keys);
         assert!(before[0] != after[0] && before[1] != after[1]);
         assert_eq!(before[2..], after[2..], "never by schedule");
         assert_eq!(ring.audit_signer().await.unwrap().id, audit);
