@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod first_start;
 mod health;
+mod keys;
 mod migrate;
 mod outcome;
 mod print;
@@ -50,6 +51,7 @@ enum Command {
     Serve(serve::Serve),
     Migrate(migrate::Migrate),
     Config(config::Config),
+    Keys(keys::Keys),
     Health(health::Health),
     #[command(subcommand)]
     User(user::User),
@@ -92,6 +94,7 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::Config(command) => command.run(sources),
         Command::Serve(command) => command.run(Context::for_server(sources)?).await,
         Command::Migrate(command) => command.run(Context::for_command(sources)?).await,
+        Command::Keys(command) => command.run(Context::for_command(sources)?).await,
         Command::Health(command) => command.run(&Context::for_command(sources)?).await,
         Command::User(command) => command.run(Context::for_command(sources)?).await,
     }

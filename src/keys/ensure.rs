@@ -4,6 +4,7 @@ use super::purpose::PurposeKey;
 use super::ring::KeyRing;
 use super::schedule;
 use super::tenant::{Rows, purpose_aad, signing_aad};
+use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::jose::SigningKey;
 use crate::storage::purpose_keys::{self, Purpose, PurposeKeyRow};
@@ -83,8 +84,7 @@ impl KeyRing {
         now: Timestamp,
     ) -> Result<SigningKeyRow, Fault> {
         let inner = self.inner();
-        let kid = Kid::parse(&base64url(&inner.entropy.bytes::<16>()?))
-            .map_err(|_| Fault::internal("a key id of 128 random bits is no key id"))?;
+        let kid = make_kid(&inner.entropy)?;
         let pkcs8 = SigningKey::generate(alg, inner.schedule.rsa_bits, &inner.entropy)?;
         let key = SigningKey::from_pkcs8(kid.clone(), alg, &pkcs8, &inner.entropy)?;
         let wrapped = inner
@@ -117,6 +117,16 @@ impl KeyRing {
             .master
             .wrap(&inner.entropy, &purpose_aad(tenant, purpose, &id), &bytes)?;
         Ok(PurposeKeyRow::new(id, purpose, state, wrapped, now))
+    }
+}
+
+/// 128 random bits. One that would pass for a flag on a command line is thrown away.
+fn make_kid(entropy: &Entropy) -> Result<Kid, Fault> {
+    loop {
+        let text = base64url(&entropy.bytes::<16>()?);
+        if !text.starts_with('-') {
+            return Kid::parse(&text).map_err(|_| Fault::internal("a random key id is no key id"));
+        }
     }
 }
 

@@ -97,6 +97,26 @@ impl KeyRing {
         config: &Config,
         master: MasterKeys,
     ) -> Result<Self, Fault> {
+        let ring = Self::attach(store, clock, entropy, config, master).await?;
+        let now = ring.inner().clock.now();
+        tenants::ensure_first(&mut ring.inner().store.write().await?, now).await?;
+        ring.ensure(TenantId::FIRST, now).await?;
+        ring.of(TenantId::FIRST).await?;
+        ring.audit_signer().await?;
+        Ok(ring)
+    }
+
+    /// The same for a command beside the server: it makes nothing, and opens no key before it is needed.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a master key that stored keys need is missing.
+    pub async fn attach(
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        config: &Config,
+        master: MasterKeys,
+    ) -> Result<Self, Fault> {
         let ring = Self(Arc::new(Inner {
             schedule: Schedule::of(config),
             slots: Cache::new(MAX_TENANTS),
@@ -105,12 +125,7 @@ impl KeyRing {
             entropy,
             master,
         }));
-        let now = ring.inner().clock.now();
         ring.check_master_keys().await?;
-        tenants::ensure_first(&mut ring.inner().store.write().await?, now).await?;
-        ring.ensure(TenantId::FIRST, now).await?;
-        ring.of(TenantId::FIRST).await?;
-        ring.audit_signer().await?;
         Ok(ring)
     }
 

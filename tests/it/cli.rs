@@ -30,7 +30,15 @@ fn commands(program: &Program, above: &[String]) -> Vec<Vec<String>> {
 fn every_command_has_help_with_an_example_and_every_setting() {
     let program = Program::new();
     let all = commands(&program, &[]);
-    for known in ["serve", "migrate", "config show", "config check", "health"] {
+    for known in [
+        "serve",
+        "migrate",
+        "config show",
+        "config check",
+        "health",
+        "keys list",
+        "keys reseal",
+    ] {
         assert!(
             all.iter().any(|command| command.join(" ") == known),
             "{known} is missing: {all:?}"

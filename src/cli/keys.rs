@@ -1,0 +1,173 @@
+//! `keys`: signing keys, and the master key that wraps all keys.
+
+use super::context::Context;
+use super::outcome::{Failure, Outcome};
+use super::{migrate, print};
+use crate::config::master_key;
+use crate::fault::Fault;
+use crate::keys::{KeyChange, KeyInfo, KeyRing};
+use crate::storage::Store;
+use crate::types::{Algorithm, Event, Kid, TenantId, Timestamp};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+/// List, replace and revoke signing keys, and change the master key
+///
+/// Running servers notice a change within two seconds. Each change is written to the audit log by the next server that
+/// runs.
+#[derive(Debug, Args)]
+pub(super) struct Keys {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the published signing keys
+    #[command(after_help = "Example:\n  grantor keys list --json")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace the active signing key of one algorithm, or of all
+    ///
+    /// The next key becomes active, the old one stays published until the last token that it signed has expired, and a
+    /// new next key is published. A next key that verifiers may not know yet is waited for; `activates_at` says how long.
+    #[command(after_help = "Example:\n  grantor keys rotate --alg RS256")]
+    Rotate {
+        /// Algorithm [default: all]
+        #[arg(long, value_parser = algorithm)]
+        alg: Option<Algorithm>,
+        /// Do not wait: verifiers with an older copy of the published set may refuse tokens until they fetch it again
+        #[arg(long)]
+        immediate: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take one signing key out of use
+    ///
+    /// An active key is replaced as by `rotate`; a next key is withdrawn. With --now the key counts as compromised: it is
+    /// no longer published, and nothing that it signed is valid any more.
+    #[command(after_help = "Example:\n  grantor keys retire x7Yt0Bq3T1u5dPZq8WkLmA --now")]
+    Retire {
+        /// The key's id, as `list` shows it
+        #[arg(value_parser = kid)]
+        kid: Kid,
+        /// Revoke the key at once
+        #[arg(long)]
+        now: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wrap every stored key under the first master key
+    ///
+    /// To change the master key: add the new one second to GRANTOR_MASTER_KEY on every replica; then put it first; run
+    /// this command; then remove the old one. Servers go on working all the while.
+    #[command(after_help = "Example:\n  GRANTOR_MASTER_KEY=new:…,old:… grantor keys reseal")]
+    Reseal {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Keys {
+    pub(super) async fn run(self, context: Context) -> Outcome {
+        migrate::require_current(&context).await?;
+        let ring = ring(&context).await?;
+        let (tenant, now) = (TenantId::FIRST, context.clock.now());
+        match self.command {
+            Command::List { json } => Ok(print::records(&ring.list(tenant).await?, &COLUMNS, json)?),
+            Command::Rotate { alg, immediate, json } => {
+                let change = ring.rotate(tenant, alg, immediate, by_command, now).await?;
+                changed(change, json, || match alg {
+                    Some(alg) => format!(
+                        "there are no {alg} keys; the setting tokens.algorithms decides which there are"
+                    ),
+                    None => "there are no keys yet: the first start of the server makes them".to_owned(),
+                })
+            }
+            Command::Retire {
+                kid,
+                now: at_once,
+                json,
+            } => {
+                let change = if at_once {
+                    ring.revoke(tenant, &kid, by_command, now).await?
+                } else {
+                    ring.retire(tenant, &kid, by_command, now).await?
+                };
+                changed(change, json, || format!("there is no such key: {kid}"))
+            }
+            Command::Reseal { json } => reseal(&ring, &context, now, json).await,
+        }
+    }
+}
+
+const COLUMNS: [print::Column<KeyInfo>; 6] = [
+    ("KID", |key| key.kid.to_string()),
+    ("ALG", |key| key.alg.to_string()),
+    ("STATE", |key| format!("{:?}", key.state).to_lowercase()),
+    ("PUBLISHED SINCE", |key| key.created_at.to_string()),
+    ("ACTIVE FROM", |key| time(key.activated_at.or(key.activates_at))),
+    ("PUBLISHED UNTIL", |key| time(key.expires_at)),
+];
+
+fn time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| at.to_string())
+}
+
+async fn ring(context: &Context) -> Result<KeyRing, Fault> {
+    const CONNECTIONS: u32 = 2;
+    let (master, _) = master_key::load_or_create(&context.config, &context.entropy)?;
+    let store = Store::open(context.config.database.url.expose(), None, CONNECTIONS).await?;
+    KeyRing::attach(
+        store,
+        context.clock.clone(),
+        context.entropy.clone(),
+        &context.config,
+        master,
+    )
+    .await
+}
+
+fn changed(change: Option<KeyChange>, json: bool, refusal: impl FnOnce() -> String) -> Outcome {
+    match change {
+        Some(change) => Ok(print::records(&change.keys, &COLUMNS, json)?),
+        None => Err(Failure::Refused(refusal())),
+    }
+}
+
+async fn reseal(ring: &KeyRing, context: &Context, now: Timestamp, json: bool) -> Outcome {
+    let done = ring.reseal(by_command, now).await?;
+    // Read anew: the ring has taken the master keys that were read before.
+    let (master, _) = master_key::load_or_create(&context.config, &context.entropy)?;
+    let id = master.wrapping_id();
+    if json {
+        print::document(
+            &json!({ "master_key": id, "signing_keys": done.signing, "purpose_keys": done.purpose }),
+        )?;
+    } else {
+        print::line(&format!(
+            "{} signing keys and {} other keys were wrapped anew; all are under the master key \"{id}\" now",
+            done.signing, done.purpose
+        ))?;
+    }
+    Ok(())
+}
+
+/// What the audit log says about who it was.
+fn by_command(event: Event) -> Event {
+    event.with("method", "command_line")
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::parse(text).map_err(|why| why.to_string())
+}
+
+fn kid(text: &str) -> Result<Kid, String> {
+    Kid::parse(text).map_err(|why| why.to_string())
+}
