@@ -2,11 +2,11 @@
 
 use super::Accounts;
 use super::people::{Credential, Rejected};
-use super::profile::{ADMIN_ROLE, Profile};
+use super::profile::Profile;
 use crate::config::BootstrapConfig;
 use crate::fault::Fault;
 use crate::storage::users;
-use crate::types::{EventType, Outcome, Secret, TenantId, Timestamp};
+use crate::types::{ADMIN_ROLE, EventType, Outcome, Secret, TenantId, Timestamp};
 
 /// The first user, just made.
 #[derive(Debug)]

@@ -306,7 +306,7 @@ impl Accounts {
     ) -> Result<Result<Option<NewHash>, Rejected>, Fault> {
         match credential {
             None => Ok(Ok(None)),
-            Some(Credential::Hash(text)) => Ok(match Hash::parse(&text) {
+            Some(Credential::Hash(text)) => Ok(match Hash::import(&text) {
                 Ok(_) => Ok(Some(NewHash {
                     hash: PasswordHash::new(text),
                     temporary: false,

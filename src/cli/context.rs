@@ -45,7 +45,7 @@ impl Context {
 
     /// The server's parts, for a command that works on what is stored. The schema must be that of this release.
     ///
-    /// [`close`] is to be called at the end.
+    /// [`App::shutdown`] is to be called at the end, so that what was done is in the audit log.
     pub(super) async fn open(self) -> Result<App, Failure> {
         migrate::require_current(&self).await?;
         let (master, _) = master_key::load_or_create(&self.config, &self.entropy)?;
@@ -61,11 +61,4 @@ impl Context {
             entropy: Entropy::system(),
         })
     }
-}
-
-/// Ends the work of a command: what it did is in the audit log then.
-pub(super) async fn close(app: &App) {
-    app.audit.shutdown().await;
-    app.audit_store.close().await;
-    app.store.close().await;
 }

@@ -1,14 +1,14 @@
 //! `user`: accounts of people.
 
-use super::context::{self, Context};
+use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
-use crate::account::profile::{ADMIN_ROLE, Profile, UserView};
+use crate::account::profile::{Profile, UserView};
 use crate::account::{Credential, Rejected};
 use crate::app::App;
 use crate::audit::{self, EventType};
 use crate::storage::users::{self, User as Row};
-use crate::types::{Caller, Secret, TenantId};
+use crate::types::{ADMIN_ROLE, Caller, Secret, TenantId};
 use clap::{Args, Subcommand};
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::net::IpAddr;
@@ -111,7 +111,7 @@ impl User {
             Self::SetPassword(command) => command.run(&app).await,
             Self::Unlock(command) => command.run(&app).await,
         };
-        context::close(&app).await;
+        app.shutdown().await;
         outcome
     }
 }

@@ -64,10 +64,18 @@ pub(super) fn params(config: &Argon2Config) -> Result<Params, Fault> {
 }
 
 impl Hash {
-    /// Understands a stored or imported hash.
+    /// Understands a hash that somebody wants to import.
     ///
     /// # Errors
     /// When the form is unknown or the cost beyond its bound.
+    pub(super) fn import(text: &str) -> Result<Self, Malformed> {
+        parse::import(text)
+    }
+
+    /// Understands a stored hash.
+    ///
+    /// # Errors
+    /// When the form is unknown.
     pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
         parse::hash(text)
     }

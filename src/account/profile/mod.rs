@@ -4,13 +4,10 @@ mod values;
 
 use self::values::{address_line, address_lines, birthdate, locale, name, phone_number, web_page, zoneinfo};
 use super::username::Identifier;
-use crate::types::{Malformed, Timestamp, UserId, Violation};
+use crate::types::{ADMIN_ROLE, Malformed, Timestamp, UserId, Violation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
-
-/// The role that allows every admin scope.
-pub const ADMIN_ROLE: &str = "admin";
 
 /// The claims that are kept in clear, so that they can be searched for.
 pub(super) const IN_CLEAR: [&str; 11] = [
