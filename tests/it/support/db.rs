@@ -144,18 +144,21 @@ impl Drop for TestDb {
     fn drop(&mut self) {
         match &self.copy {
             Copy::Folder(folder) => drop(std::fs::remove_dir_all(folder)),
-            Copy::Database(name) => {
-                let name = name.clone();
-                // A thread of its own: the test's runtime may be the one that is being dropped.
-                let dropped = std::thread::spawn(move || {
-                    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                        runtime.block_on(drop_database(&name));
-                    }
-                });
-                drop(dropped.join());
-            }
+            Copy::Database(name) => drop_database_blocking(name),
         }
     }
+}
+
+/// Drops a database from where nothing can be awaited.
+pub fn drop_database_blocking(name: &str) {
+    let name = name.to_owned();
+    // A thread of its own: the test's runtime may be the one that is being dropped.
+    let dropped = std::thread::spawn(move || {
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            runtime.block_on(drop_database(&name));
+        }
+    });
+    drop(dropped.join());
 }
 
 /// The URL of a database on the test server.

@@ -5,6 +5,7 @@ pub mod chaos;
 pub mod client;
 pub mod db;
 pub mod http;
+pub mod process;
 pub mod program;
 pub mod source;
 pub mod statements;
