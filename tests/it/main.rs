@@ -23,4 +23,5 @@ mod keys;
 mod layering;
 mod prepare;
 mod storage;
+mod surface;
 mod telemetry;

@@ -5,22 +5,20 @@
 
 use super::db::{Engine, TestDb};
 use super::http::Http;
-use actix_web::middleware::from_fn;
-use actix_web::{HttpServer, web};
 use grantor::app::{App, Stores};
 use grantor::clients;
 use grantor::clock::Clock;
 use grantor::config::Config;
 use grantor::entropy::Entropy;
-use grantor::protect::outermost;
-use grantor::protect::routes::{RouteInfo, Routes};
+use grantor::jobs;
 use grantor::sealed::MasterKeys;
+use grantor::server::{self, Listeners, Service};
 use grantor::storage::clients::{Client, ClientMetadata};
 use grantor::types::{
     ADMIN_SCOPES, AuthMethod, ClientId, GrantType, ScopeSet, TenantId, Timestamp, TokenHash,
 };
 use sqlx::types::Json;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -56,8 +54,8 @@ pub struct TestApp {
     pub http: Http,
     /// Where it listens; its issuer, unless it is a replica of another one.
     pub base: String,
-    /// Every route that it registered.
-    pub routes: Vec<RouteInfo>,
+    /// A client for its management listener.
+    pub management: Http,
     settings: Vec<(String, String)>,
     running: Option<Running>,
 }
@@ -130,22 +128,23 @@ impl TestApp {
         settings: Vec<(String, String)>,
         clock: Clock,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let listeners = Listeners::bind(any, any).expect("two ports");
+        let base = format!("http://{}", listeners.public.local_addr().expect("an address"));
         let config = Arc::new(config(&db, issuer.as_deref().unwrap_or(&base), &settings));
         let (stop, stopped) = oneshot::channel();
         let (ready, built) = oneshot::channel();
         // A thread and runtime of its own: the server works while the test's thread is busy, and outlives its awaits.
         let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(serve(config, clock, listener, ready, stopped));
+            actix_web::rt::System::new().block_on(serve(config, clock, listeners, ready, stopped));
         });
-        let (app, routes) = built.await.expect("the server starts");
+        let (app, management) = built.await.expect("the server starts");
         Self {
             http: Http::new(&base),
+            management: Http::new(&format!("http://{management}")),
             db,
             app,
             base,
-            routes,
             settings,
             running: Some(Running { stop, thread }),
         }
@@ -193,45 +192,20 @@ pub fn config(db: &TestDb, issuer: &str, settings: &[(String, String)]) -> Confi
 async fn serve(
     config: Arc<Config>,
     clock: Clock,
-    listener: TcpListener,
-    ready: oneshot::Sender<(Arc<App>, Vec<RouteInfo>)>,
+    listeners: Listeners,
+    ready: oneshot::Sender<(Arc<App>, SocketAddr)>,
     stopped: oneshot::Receiver<End>,
 ) {
     let app = Arc::new(build(config, clock).await);
-    let routes: Vec<_> = routes(&app.config).infos().cloned().collect();
-    let data = web::Data::from(app.clone());
-    let server = HttpServer::new(move || {
-        let routes = routes_of(&data);
-        actix_web::App::new()
-            .app_data(data.clone())
-            .app_data(data.edge.clone())
-            .configure(|config| routes.mount(config))
-            .wrap(from_fn(outermost))
-    })
-    .workers(1)
-    .disable_signals()
-    .listen(listener)
-    .expect("it listens")
-    .run();
-    let handle = server.handle();
-    let running = tokio::spawn(server);
-    let _ = ready.send((app.clone(), routes));
-    let end = stopped.await.unwrap_or(End::AtOnce);
-    handle.stop(end == End::Orderly).await;
-    let _ = running.await;
-    if end == End::Orderly {
-        app.audit.shutdown().await;
+    jobs::start(app.clone());
+    let running = server::start(Service::of(&app, Some(1)), listeners)
+        .await
+        .expect("it starts");
+    let _ = ready.send((app.clone(), running.management_address));
+    if stopped.await == Ok(End::Orderly) {
+        running.stop().await;
+        app.shutdown().await;
     }
-}
-
-fn routes_of(app: &App) -> Routes {
-    routes(&app.config)
-}
-
-fn routes(config: &Config) -> Routes {
-    let mut routes = Routes::new(&config.issuer, config.http.cors_max_age_s);
-    grantor::oauth::routes(&mut routes);
-    routes
 }
 
 async fn build(config: Arc<Config>, clock: Clock) -> App {

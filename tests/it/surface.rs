@@ -1,0 +1,228 @@
+//! Every route × who calls it and how: a caller without credentials, with a bearer token that is none, with one that
+//! lacks the scope, by another method, with another content type. A route that is missing in the table fails, and so does
+//! a row without a route.
+
+use crate::support::http::{Answer, Call};
+use crate::support::{Engine, TestApp};
+use grantor::protect::routes::{Body, RouteInfo, Routes};
+use grantor::server::Service;
+use grantor::surface::Surface;
+use reqwest::Method;
+use std::collections::BTreeSet;
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Everybody; so a request without anything is answered.
+    Public(u16),
+    /// A client that authenticates as it is registered (RFC 6749 §2.3).
+    Client,
+}
+
+/// The table.
+const ROUTES: &[(&str, &str, Access)] = &[
+    ("GET", "/oauth2/jwks", Access::Public(200)),
+    ("POST", "/oauth2/token", Access::Client),
+    ("POST", "/oauth2/introspect", Access::Client),
+    ("POST", "/oauth2/revoke", Access::Client),
+];
+
+/// A token that is well-formed and signed by nobody.
+const GARBAGE: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImsifQ.e30.AAAA";
+
+#[tokio::test]
+async fn every_route_is_in_the_table_and_every_row_has_a_route() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    let registered: BTreeSet<_> = routes(&app).iter().map(name).collect();
+    let listed: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    assert_eq!(
+        registered, listed,
+        "left: what the server has; right: what this test's table has"
+    );
+    assert_eq!(listed.len(), ROUTES.len(), "a row stands twice");
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_but_public_documents_answers() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    for route in routes(&app) {
+        let answer = call(&app, &route, route.method.as_str()).send().await;
+        let status = match access(&route) {
+            Access::Public(status) => status,
+            Access::Client => 401,
+        };
+        holds(&route, &answer, status);
+        if access(&route) == Access::Client {
+            assert_eq!(answer.oauth_error(401), "invalid_client", "{}", name(&route));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bearer_token_that_is_none_opens_nothing() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    for route in routes(&app) {
+        let answer = call(&app, &route, route.method.as_str())
+            .bearer(GARBAGE)
+            .send()
+            .await;
+        let status = match access(&route) {
+            Access::Public(status) => status,
+            Access::Client => 401,
+        };
+        holds(&route, &answer, status);
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_405_and_names_those_that_are_allowed() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    for route in routes(&app) {
+        // A method that no route has.
+        let answer = call(&app, &route, "TRACE").send().await;
+        holds(&route, &answer, 405);
+        let allowed: Vec<_> = answer.header("allow").split(", ").collect();
+        assert!(
+            allowed.contains(&route.method.as_str()),
+            "{}: {allowed:?}",
+            name(&route)
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_content_type_is_415() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    for route in routes(&app) {
+        if route.policy.body == Body::None || route.method == Method::GET.as_str() {
+            continue;
+        }
+        let request = app.http.call(method(route.method.as_str()), &path(&route));
+        let answer = request
+            .body("text/plain", "grant_type=client_credentials")
+            .send()
+            .await;
+        holds(&route, &answer, 415);
+    }
+}
+
+/// What holds for every answer: its status, the headers that all have, and the format of errors of its surface.
+#[track_caller]
+fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
+    let name = name(route);
+    assert_eq!(answer.status.as_u16(), status, "{name}: {}", answer.text());
+    for (header, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        assert_eq!(answer.header(header), value, "{name}: {header}");
+    }
+    assert!(
+        answer
+            .header("content-security-policy")
+            .contains("frame-ancestors 'none'"),
+        "{name}"
+    );
+    assert!(
+        uuid::Uuid::parse_str(answer.header("x-correlation-id")).is_ok(),
+        "{name}"
+    );
+    assert!(!answer.header("ratelimit").is_empty(), "{name} is under no limit");
+    assert!(
+        answer.headers.get("server").is_none(),
+        "{name} says what it is made of"
+    );
+    if status < 400 {
+        return;
+    }
+    assert!(answer.header("cache-control").contains("no-store"), "{name}");
+    match route.policy.surface {
+        Surface::Oauth => {
+            assert_eq!(answer.header("content-type"), "application/json", "{name}");
+            let body = answer.json();
+            let members: Vec<_> = body
+                .as_object()
+                .expect("an object")
+                .keys()
+                .map(String::as_str)
+                .collect();
+            assert_eq!(members, ["error", "error_description"], "{name}: {body}");
+        }
+        Surface::Admin | Surface::Document => {
+            assert_eq!(
+                answer.header("content-type"),
+                "application/problem+json",
+                "{name}"
+            );
+            let body = answer.json();
+            for member in ["type", "title", "detail", "instance"] {
+                assert!(body[member].is_string(), "{name}: no {member} in {body}");
+            }
+            assert_eq!(body["status"], status, "{name}");
+            assert!(
+                body["instance"]
+                    .as_str()
+                    .is_some_and(|id| id.contains(answer.header("x-correlation-id")))
+            );
+        }
+        Surface::Page => {
+            assert!(answer.header("content-type").starts_with("text/html"), "{name}");
+            assert!(
+                answer.text().contains(answer.header("x-correlation-id")),
+                "{name}: no request id"
+            );
+        }
+    }
+}
+
+fn routes(app: &TestApp) -> Vec<RouteInfo> {
+    let config = &app.app.config;
+    let mut routes = Routes::new(&config.issuer, config.http.cors_max_age_s);
+    let before: Vec<_> = routes.infos().cloned().collect();
+    (Service::of(&app.app, None).routes)(&mut routes);
+    // The stylesheet's, whose path is made of its hash.
+    routes
+        .infos()
+        .filter(|route| !before.contains(route))
+        .cloned()
+        .collect()
+}
+
+fn access(route: &RouteInfo) -> Access {
+    let row = ROUTES
+        .iter()
+        .find(|(method, path, _)| *method == route.method.as_str() && *path == route.path);
+    row.unwrap_or_else(|| panic!("{} is not in the table", name(route)))
+        .2
+}
+
+fn name(route: &RouteInfo) -> String {
+    format!("{} {}", route.method, route.path)
+}
+
+/// A path that is there, with something in the place of each parameter.
+fn path(route: &RouteInfo) -> String {
+    let parts = route
+        .path
+        .split('/')
+        .map(|part| if part.starts_with('{') { "none" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn method(name: &str) -> Method {
+    name.parse().expect("a method")
+}
+
+/// A request by this method with a body of the kind that the route wants.
+fn call<'a>(app: &'a TestApp, route: &RouteInfo, by: &str) -> Call<'a> {
+    let call = app.http.call(method(by), &path(route));
+    match route.policy.body {
+        _ if by == "GET" || by == "TRACE" => call,
+        Body::None => call,
+        Body::Form => call.form(&[("a", "b")]),
+        Body::Json | Body::MergePatch => call.json(&serde_json::json!({})),
+    }
+}
