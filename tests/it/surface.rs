@@ -17,14 +17,27 @@ enum Access {
     Public(u16),
     /// A client that authenticates as it is registered (RFC 6749 §2.3).
     Client,
+    /// Whoever holds a token of a person (RFC 6750).
+    Bearer,
 }
 
 /// The table.
 const ROUTES: &[(&str, &str, Access)] = &[
+    (
+        "GET",
+        "/.well-known/oauth-authorization-server",
+        Access::Public(200),
+    ),
+    ("GET", "/.well-known/openid-configuration", Access::Public(200)),
     ("GET", "/oauth2/jwks", Access::Public(200)),
+    // What may not be redirected is a page.
+    ("GET", "/oauth2/authorize", Access::Public(400)),
+    ("POST", "/oauth2/authorize", Access::Public(303)),
     ("POST", "/oauth2/token", Access::Client),
     ("POST", "/oauth2/introspect", Access::Client),
     ("POST", "/oauth2/revoke", Access::Client),
+    ("GET", "/oauth2/userinfo", Access::Bearer),
+    ("POST", "/oauth2/userinfo", Access::Bearer),
 ];
 
 /// A token that is well-formed and signed by nobody.
@@ -50,13 +63,18 @@ async fn without_credentials_nothing_but_public_documents_answers() {
     let app = TestApp::spawn(Engine::Sqlite).await;
     for route in routes(&app) {
         let answer = call(&app, &route, route.method.as_str()).send().await;
-        let status = match access(&route) {
-            Access::Public(status) => status,
-            Access::Client => 401,
-        };
-        holds(&route, &answer, status);
-        if access(&route) == Access::Client {
-            assert_eq!(answer.oauth_error(401), "invalid_client", "{}", name(&route));
+        holds(&route, &answer, refused_with(&route));
+        match access(&route) {
+            Access::Public(_) => {}
+            Access::Client => assert_eq!(answer.oauth_error(401), "invalid_client", "{}", name(&route)),
+            // RFC 6750 §3.1: without authentication information no error code.
+            Access::Bearer => {
+                let challenge = answer.header("www-authenticate");
+                assert!(
+                    challenge.starts_with("Bearer") && !challenge.contains("error="),
+                    "{challenge}"
+                );
+            }
         }
     }
 }
@@ -69,11 +87,15 @@ async fn a_bearer_token_that_is_none_opens_nothing() {
             .bearer(GARBAGE)
             .send()
             .await;
-        let status = match access(&route) {
-            Access::Public(status) => status,
-            Access::Client => 401,
-        };
-        holds(&route, &answer, status);
+        holds(&route, &answer, refused_with(&route));
+        if access(&route) == Access::Bearer {
+            let challenge = answer.header("www-authenticate");
+            assert!(
+                challenge.contains("error=\"invalid_token\""),
+                "{}: {challenge}",
+                name(&route)
+            );
+        }
     }
 }
 
@@ -199,6 +221,14 @@ fn access(route: &RouteInfo) -> Access {
         .2
 }
 
+/// The status for a caller who has no right to it.
+fn refused_with(route: &RouteInfo) -> u16 {
+    match access(route) {
+        Access::Public(status) => status,
+        Access::Client | Access::Bearer => 401,
+    }
+}
+
 fn name(route: &RouteInfo) -> String {
     format!("{} {}", route.method, route.path)
 }
@@ -222,7 +252,7 @@ fn call<'a>(app: &'a TestApp, route: &RouteInfo, by: &str) -> Call<'a> {
     match route.policy.body {
         _ if by == "GET" || by == "TRACE" => call,
         Body::None => call,
-        Body::Form => call.form(&[("a", "b")]),
+        Body::Form | Body::FormIfAny => call.form(&[("a", "b")]),
         Body::Json | Body::MergePatch => call.json(&serde_json::json!({})),
     }
 }
