@@ -5,7 +5,6 @@ use super::refuse;
 use super::user_tokens::{self, Occasion};
 use crate::app::App;
 use crate::audit::EventType;
-use crate::fault::Fault;
 use crate::keys::Purpose;
 use crate::oauth::authorize::request::resources;
 use crate::oauth::error::{ErrorCode, OauthError};
@@ -157,7 +156,7 @@ async fn narrow(
 pub async fn put_back(app: &App, grant: &Grant, presented: &Presented<'_>) {
     let put = async {
         let mut conn = app.store.write().await?;
-        Ok::<_, Fault>(grants::put_back(&mut conn, grant, presented).await?)
+        grants::put_back(&mut conn, grant, presented).await
     };
     match put.await {
         Ok(true) => {}
