@@ -12,6 +12,7 @@ mod keys;
 mod migrate;
 mod outcome;
 mod print;
+mod restored;
 mod serve;
 mod user;
 
@@ -53,6 +54,7 @@ enum Command {
     Config(config::Config),
     Keys(keys::Keys),
     Health(health::Health),
+    Restored(restored::Restored),
     #[command(subcommand)]
     User(user::User),
 }
@@ -96,6 +98,7 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::Migrate(command) => command.run(Context::for_command(sources)?).await,
         Command::Keys(command) => command.run(Context::for_command(sources)?).await,
         Command::Health(command) => command.run(&Context::for_command(sources)?).await,
+        Command::Restored(command) => command.run(Context::for_command(sources)?).await,
         Command::User(command) => command.run(Context::for_command(sources)?).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{first_start, migrate};
+use super::{first_start, migrate, restored};
 use crate::app::{App, Stores};
 use crate::config::master_key;
 use crate::jobs;
@@ -45,6 +45,7 @@ impl Serve {
         } = context;
         let listeners = Listeners::bind(config.listen, config.management_listen)?;
         let stores = Stores::open(&config).await?;
+        restored::refuse_undecided(&stores).await?;
         let app = Arc::new(App::build(Arc::new(config), stores, master, clock, entropy).await?);
         first_start::make(&app).await?.print(&app);
         jobs::start(app.clone());

@@ -149,9 +149,9 @@ pub async fn any(db: impl Into<Db<'_>>, tenant: TenantId) -> Result<bool, Fault>
 pub async fn any_names_origin(db: impl Into<Db<'_>>, tenant: TenantId, origin: &str) -> Result<bool, Fault> {
     const POSTGRES: &str =
         "SELECT COUNT(*) FROM (SELECT 1 AS one FROM clients WHERE tenant_id = $1 AND enabled
-        AND (metadata::text LIKE $2 ESCAPE '!' OR metadata::text LIKE $3 ESCAPE '!') LIMIT 1) AS some";
+        AND (metadata::text LIKE $2 ESCAPE '!' OR metadata::text LIKE $3 ESCAPE '!') LIMIT 1) AS found";
     const SQLITE: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM clients WHERE tenant_id = $1 AND enabled
-        AND (metadata LIKE $2 ESCAPE '!' OR metadata LIKE $3 ESCAPE '!') LIMIT 1) AS some";
+        AND (metadata LIKE $2 ESCAPE '!' OR metadata LIKE $3 ESCAPE '!') LIMIT 1) AS found";
     let origin = origin.replace('_', "!_");
     let (uri, alone) = (format!("%\"{origin}/%"), format!("%\"{origin}\"%"));
     let count: i64 = on!(db, |conn, sql = (POSTGRES, SQLITE)| sqlx::query_scalar(sql)
@@ -192,6 +192,13 @@ pub async fn update(
             .bind(i64::from(revoke))
     )?;
     Ok(updated == 1)
+}
+
+/// Ends everything that was granted to any client of any tenant so far: after a restore, when nobody knows what of it had
+/// been revoked.
+pub async fn raise_all_epochs(tx: &mut Tx, now: Timestamp) -> Result<u64, Fault> {
+    const SQL: &str = "UPDATE clients SET epoch = epoch + 1, tokens_valid_from = $1";
+    changed!(tx, sqlx::query(SQL).bind(now))
 }
 
 /// Deletes a client if it still has this version. What was granted to it ends with it.

@@ -300,6 +300,12 @@ pub async fn replace_hash(
     Ok(changed!(db, sqlx::query(SQL).bind(tenant).bind(id).bind(old).bind(new))? == 1)
 }
 
+/// Ends all sessions and grants of all users of all tenants: after a restore, when nobody knows which of them had ended.
+pub async fn raise_all_epochs(tx: &mut Tx) -> Result<u64, Fault> {
+    const SQL: &str = "UPDATE users SET epoch = epoch + 1";
+    changed!(tx, sqlx::query(SQL))
+}
+
 /// Ends all sessions and grants of the user.
 pub async fn raise_epoch(db: impl Into<Db<'_>>, tenant: TenantId, id: UserId) -> Result<bool, Fault> {
     const SQL: &str = "UPDATE users SET epoch = epoch + 1 WHERE tenant_id = $1 AND id = $2";

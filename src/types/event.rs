@@ -88,6 +88,10 @@ event_types! {
     AuditRead = "audit_read",
     /// The server made its first keys, client and user.
     Bootstrap = "bootstrap",
+    /// The main database was restored from a backup, and what it brought back was ended.
+    RestoreEnded = "restore_ended",
+    /// The main database was restored from a backup, and what it brought back goes on.
+    RestoreAccepted = "restore_accepted",
     /// The server started.
     ServerStarted = "server_started",
     /// The server stopped in order.
