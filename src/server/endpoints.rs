@@ -1,6 +1,7 @@
 //! All endpoints: each module registers its own.
 
 use super::{Health, Service};
+use crate::admin;
 use crate::app::App;
 use crate::oauth;
 use crate::oidc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub fn routes(routes: &mut Routes) {
     oauth::routes(routes);
     oidc::routes(routes);
+    admin::routes(routes);
 }
 
 impl Service {

@@ -64,6 +64,8 @@ event_types! {
     ClientUpdated = "client_updated",
     /// A client was deleted.
     ClientDeleted = "client_deleted",
+    /// A client was disabled, and everything granted to it ended.
+    ClientRevoked = "client_revoked",
     /// A client got a new secret.
     ClientSecretRotated = "client_secret_rotated",
     /// A user was created.

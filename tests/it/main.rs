@@ -6,6 +6,7 @@
 mod support;
 
 mod account;
+mod admin;
 mod audit;
 mod cli;
 mod cli_user;

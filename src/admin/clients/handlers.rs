@@ -1,0 +1,259 @@
+//! What each operation on clients does.
+
+use super::{PATH, change, document};
+use crate::admin::call::{Actor, Answer, Call, Stop};
+use crate::admin::{page, problem, version};
+use crate::audit::{Event, EventType};
+use crate::clients::{NewSecret, rotate};
+use crate::fault::Fault;
+use crate::storage::clients::{self, After, Client};
+use crate::storage::{Tx, outbox};
+use crate::types::{ClientId, Violation};
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+
+/// How often a change that names no version is begun anew when another one came in between.
+const ATTEMPTS: usize = 3;
+
+const CANNOT_GIVE: &str = "A caller cannot give an admin scope that it does not have itself.";
+const CANNOT_TOUCH: &str = "The client has admin scopes that the caller does not have itself.";
+
+pub(super) async fn list(call: Call, _: Actor) -> Answer {
+    let query = call.query(&["limit", "cursor"])?;
+    let limit = page::limit(&query)?;
+    let after = page::after(&query)?.and_then(|(created_at, name)| {
+        let client_id = ClientId::parse(&name).ok()?;
+        Some(After {
+            created_at,
+            client_id,
+        })
+    });
+    let mut conn = call.app().store.read().await?;
+    let found = clients::list(&mut conn, call.tenant(), after.as_ref(), limit + 1).await?;
+    let (found, more) = page::cut(found, limit);
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| (last.created_at, last.client_id.to_string()));
+    let tokens = &call.app().config.tokens;
+    let views = found
+        .iter()
+        .map(|client| document::view(client, tokens, call.now()).map(Value::Object));
+    Ok(page::answer(views.collect::<Result<_, _>>()?, next))
+}
+
+pub(super) async fn read(call: Call, _: Actor) -> Answer {
+    call.query(&[])?;
+    let client = find(&call).await?;
+    answer(&call, &client)
+}
+
+pub(super) async fn create(call: Call, actor: Actor) -> Answer {
+    call.query(&[])?;
+    let Value::Object(mut body) = call.body("ClientCreate").await? else {
+        return Err(Fault::internal("a body that fits its schema is no object").into());
+    };
+    let app = call.app();
+    let client_id = document::identifier(body.remove("client_id").as_ref(), &app.entropy)??;
+    let enabled = body.remove("enabled").and_then(|enabled| enabled.as_bool());
+    let metadata = document::read(body, &app.config)?;
+    if !actor.may_touch(&metadata.scope) {
+        return call.deny(&actor, &client_id, "admin_scope_given", CANNOT_GIVE);
+    }
+    let secret = change::has_secret(&metadata)
+        .then(|| NewSecret::make(&app.entropy))
+        .transpose()?;
+    let (epoch, tokens_valid_from) = Client::first_validity(call.now());
+    let client = Client {
+        tenant_id: call.tenant(),
+        client_id,
+        enabled: enabled.unwrap_or(true),
+        epoch,
+        tokens_valid_from,
+        secret_hash: secret.as_ref().map(|secret| secret.hash.clone()),
+        previous_secret_hash: None,
+        previous_secret_expires_at: None,
+        metadata: Json(metadata),
+        version: 1,
+        created_at: call.now(),
+        updated_at: call.now(),
+    };
+    let event = call
+        .event(&actor, EventType::ClientCreated)?
+        .client(&client.client_id)
+        .with("scope", client.metadata.scope.to_string())
+        .with("consumer_class", client.metadata.class().as_str());
+    let mut tx = app.store.begin().await?;
+    if !clients::insert(&mut tx, &client).await? {
+        return Err(problem::conflict("/client_id", "There is a client with this client_id.").into());
+    }
+    claim_resources(&mut tx, &client).await?;
+    commit(&call, tx, event).await?;
+    let mut view = document::view(&client, &app.config.tokens, call.now())?;
+    if let Some(secret) = secret {
+        view.insert("client_secret".to_owned(), secret.secret.expose().into());
+        view.insert("client_secret_expires_at".to_owned(), 0.into());
+    }
+    let location = app.config.issuer.at(&format!("{PATH}/{}", client.client_id));
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, location))
+        .insert_header((header::ETAG, version::etag(client.version)))
+        .json(view))
+}
+
+pub(super) async fn update(call: Call, actor: Actor) -> Answer {
+    call.query(&[])?;
+    let patch = call.body("ClientPatch").await?;
+    for _ in 0..ATTEMPTS {
+        let mut client = find_to_change(&call, &actor).await?;
+        let (document, enabled) = change::patched(&client, &patch)?;
+        let metadata = document::read(document, &call.app().config)?;
+        if !actor.may_touch(&metadata.scope) {
+            return call.deny(&actor, &client.client_id, "admin_scope_given", CANNOT_GIVE);
+        }
+        let owned = client.metadata.resource_identifiers.clone();
+        let changes = change::apply(&mut client, metadata, enabled)?;
+        if changes.is_empty() {
+            return answer(&call, &client);
+        }
+        let event = call
+            .event(&actor, EventType::ClientUpdated)?
+            .client(&client.client_id)
+            .with("changes", changes);
+        let mut tx = call.app().store.begin().await?;
+        if !clients::update(&mut tx, &client, false, call.now()).await? {
+            continue;
+        }
+        if owned != client.metadata.resource_identifiers {
+            claim_resources(&mut tx, &client).await?;
+        }
+        commit(&call, tx, event).await?;
+        client.version += 1;
+        client.updated_at = call.now();
+        return answer(&call, &client);
+    }
+    Err(busy())
+}
+
+pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
+    call.query(&[])?;
+    for _ in 0..ATTEMPTS {
+        let client = find_to_change(&call, &actor).await?;
+        let event = call
+            .event(&actor, EventType::ClientDeleted)?
+            .client(&client.client_id);
+        let mut tx = call.app().store.begin().await?;
+        if clients::delete(&mut tx, call.tenant(), &client.client_id, client.version).await? {
+            commit(&call, tx, event).await?;
+            return Ok(HttpResponse::NoContent().finish());
+        }
+    }
+    Err(busy())
+}
+
+pub(super) async fn revoke(call: Call, actor: Actor) -> Answer {
+    call.query(&[])?;
+    for _ in 0..ATTEMPTS {
+        let mut client = find_to_change(&call, &actor).await?;
+        client.enabled = false;
+        let event = call
+            .event(&actor, EventType::ClientRevoked)?
+            .client(&client.client_id);
+        let mut tx = call.app().store.begin().await?;
+        if clients::update(&mut tx, &client, true, call.now()).await? {
+            commit(&call, tx, event).await?;
+            return Ok(HttpResponse::NoContent().finish());
+        }
+    }
+    Err(busy())
+}
+
+pub(super) async fn rotate_secret(call: Call, actor: Actor) -> Answer {
+    call.query(&[])?;
+    let body = call.body("ClientSecretRotate").await?;
+    let grace = body.get("grace_seconds").map_or(Some(0), Value::as_i64);
+    let grace_s = grace.ok_or_else(|| {
+        let violation = Violation::new("/grace_seconds", "must be written without a fraction");
+        problem::invalid(vec![violation])
+    })?;
+    let new = NewSecret::make(&call.app().entropy)?;
+    for _ in 0..ATTEMPTS {
+        let mut client = find_to_change(&call, &actor).await?;
+        if !change::has_secret(&client.metadata) {
+            let detail = "The client is registered for a method without a secret.";
+            return Err(problem::conflict("/token_endpoint_auth_method", detail).into());
+        }
+        rotate(&mut client, new.hash.clone(), grace_s, call.now());
+        let event = call
+            .event(&actor, EventType::ClientSecretRotated)?
+            .client(&client.client_id)
+            .with("grace_seconds", grace_s)
+            .with("changes", json!({"client_secret": "changed"}));
+        let mut tx = call.app().store.begin().await?;
+        if clients::update(&mut tx, &client, false, call.now()).await? {
+            commit(&call, tx, event).await?;
+            return Ok(HttpResponse::Ok()
+                .insert_header((header::ETAG, version::etag(client.version + 1)))
+                .json(json!({
+                    "client_secret": new.secret.expose(),
+                    "previous_expires_at": client.previous_secret_expires_at,
+                })));
+        }
+    }
+    Err(busy())
+}
+
+/// Another change came in between each time.
+fn busy() -> Stop {
+    Fault::unavailable("a client was changed by others at every attempt").into()
+}
+
+/// The client in the path, as the database has it now.
+async fn find(call: &Call) -> Result<Client, Stop> {
+    let Ok(client_id) = ClientId::parse(call.path("client_id")) else {
+        return Err(problem::not_found().into());
+    };
+    let mut conn = call.app().store.read().await?;
+    let client = clients::find(&mut conn, call.tenant(), &client_id).await?;
+    client.ok_or_else(|| problem::not_found().into())
+}
+
+/// The client in the path, if the actor may change it and means this version of it.
+async fn find_to_change(call: &Call, actor: &Actor) -> Result<Client, Stop> {
+    let client = find(call).await?;
+    if !actor.may_touch(&client.metadata.scope) {
+        return call.deny(actor, &client.client_id, "admin_scope_lacking", CANNOT_TOUCH);
+    }
+    version::check(call, client.version)?;
+    Ok(client)
+}
+
+async fn claim_resources(tx: &mut Tx, client: &Client) -> Result<(), Stop> {
+    let resources = &client.metadata.resource_identifiers;
+    let taken = clients::set_resource_identifiers(tx, client.tenant_id, &client.client_id, resources).await?;
+    match taken {
+        None => Ok(()),
+        Some(_) => {
+            let detail = "One of these resources belongs to another client.";
+            Err(problem::conflict("/resource_identifiers", detail).into())
+        }
+    }
+}
+
+/// Commits a change together with its audit event; from here on it holds on this replica.
+async fn commit(call: &Call, mut tx: Tx, event: Event) -> Result<(), Stop> {
+    outbox::insert(&mut tx, &event).await?;
+    tx.commit().await?;
+    call.app().clients.invalidate();
+    call.app().audit.deliver(event).await;
+    Ok(())
+}
+
+fn answer(call: &Call, client: &Client) -> Answer {
+    let view = document::view(client, &call.app().config.tokens, call.now())?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::ETAG, version::etag(client.version)))
+        .json(view))
+}
