@@ -37,7 +37,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{
-    ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection,
+    SqlitePool, Transaction,
 };
 use std::future::Future;
 use std::path::Path;
@@ -182,6 +183,9 @@ impl Store {
             let pool = PgPoolOptions::new()
                 .max_connections(max_connections)
                 .acquire_timeout(PATIENCE)
+                // sqlx's own test is a round trip before each use, as costly as most statements.
+                .test_before_acquire(false)
+                .before_acquire(|conn, meta| Box::pin(is_alive(conn, meta.idle_for)))
                 .idle_timeout(Duration::from_secs(300))
                 .max_lifetime(Duration::from_secs(1800))
                 .after_connect(|conn, _| Box::pin(async move { pin_durability(conn).await }))
@@ -226,6 +230,8 @@ impl Store {
             SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(PATIENCE)
+                // A file does not go away.
+                .test_before_acquire(false)
         };
         Ok(Self::Sqlite {
             writer: pool(1).connect_lazy_with(options.clone()),
@@ -298,6 +304,15 @@ impl Tx {
             )),
         }
     }
+}
+
+/// Tests a connection that was not used for a second; one that has just worked most likely works.
+async fn is_alive(conn: &mut PgConnection, idle_for: Duration) -> sqlx::Result<bool> {
+    const TRUSTED: Duration = Duration::from_secs(1);
+    if idle_for > TRUSTED {
+        conn.ping().await?;
+    }
+    Ok(true)
 }
 
 /// A revoked token must stay revoked when the machine loses power: `synchronous_commit` is never off, whatever the
