@@ -19,9 +19,9 @@ CREATE TABLE audit_events (
     PRIMARY KEY (stream, sequence)
 );
 CREATE INDEX audit_events_time ON audit_events (tenant_id, time, id);
-CREATE INDEX audit_events_client ON audit_events (tenant_id, client_id, time);
-CREATE INDEX audit_events_user ON audit_events (tenant_id, user_id, time);
-CREATE INDEX audit_events_family ON audit_events (tenant_id, token_family, time);
+CREATE INDEX audit_events_client ON audit_events (tenant_id, client_id, time, id);
+CREATE INDEX audit_events_user ON audit_events (tenant_id, user_id, time, id);
+CREATE INDEX audit_events_family ON audit_events (tenant_id, token_family, time, id);
 
 -- One numbered, signed chain over the heads of all streams. `heads` is the JSON text that was signed. The public key
 -- stands beside each signature, so that checking needs no secret; whether it is the right one is a matter of its

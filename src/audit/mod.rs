@@ -7,6 +7,7 @@ mod anchor;
 mod chain;
 mod checkpoint;
 mod delivery;
+mod document;
 mod keeper;
 mod log;
 mod prepare;
@@ -18,6 +19,7 @@ mod verify;
 mod writer;
 
 pub use self::anchor::Anchor;
+pub use self::document::document;
 pub use self::log::{Audit, CHECKPOINT_EVERY, Parts};
 pub use self::report::{Finding, Report};
 pub use self::signer::{AuditSigner, fingerprint};

@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub waiter: Waiter,
     /// The store refused it before, when it refused everything.
     pub was_refused: bool,
+    /// It is among the requests that an interruption counts as refused.
+    is_counted: bool,
 }
 
 /// Who waits for a record.
@@ -60,6 +62,7 @@ impl Entry {
             record,
             waiter,
             was_refused: false,
+            is_counted: false,
         }
     }
 
@@ -68,10 +71,11 @@ impl Entry {
         matches!(&self.waiter, Waiter::Answer(ticket) if ticket.is_failed())
     }
 
-    /// Tells a waiting request that the record failed. Where none listens any more, the record still has to be written.
+    /// Tells a waiting request that the record failed; where none listens any more, the record still has to be written.
+    /// `true` for each refused request once.
     pub fn fail(&mut self) -> bool {
         match &self.waiter {
-            Waiter::Answer(ticket) if ticket.failed() => true,
+            Waiter::Answer(ticket) if ticket.failed() => !std::mem::replace(&mut self.is_counted, true),
             Waiter::Answer(_) => {
                 self.waiter = Waiter::None;
                 false

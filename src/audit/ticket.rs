@@ -46,7 +46,11 @@ impl Ticket {
 
     /// Says that the record failed. `false` when nobody is there to hear it: then the record has to be written.
     pub fn failed(&self) -> bool {
-        Arc::strong_count(&self.0) > 1 && self.0.decide(FAILED) == FAILED
+        if Arc::strong_count(&self.0) > 1 {
+            self.0.decide(FAILED) == FAILED
+        } else {
+            self.is_failed()
+        }
     }
 
     /// Whether the caller has been told that the record failed.
@@ -107,6 +111,15 @@ mod tests {
         assert!(!claim.give_up());
         assert!(!ticket.stored());
         assert!(ticket.is_failed());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_gave_up_stays_told_when_it_is_gone() {
+        let (ticket, claim) = pair();
+        claim.give_up();
+        drop(claim);
+        assert!(ticket.failed());
+        assert!(!ticket.stored());
     }
 
     #[tokio::test]

@@ -45,6 +45,7 @@ impl Verification<'_> {
     pub async fn run(self) -> Result<Report, Fault> {
         let noted = audit_heads::all(self.main).await?;
         let mut pass = Pass {
+            verification: self,
             trusted: self.trusted().await?,
             conn: self.audit.read().await?,
             report: Report::default(),
@@ -99,7 +100,8 @@ impl Source {
 }
 
 /// One pass over the log.
-struct Pass {
+struct Pass<'a> {
+    verification: Verification<'a>,
     trusted: BTreeSet<String>,
     conn: Conn,
     report: Report,
@@ -107,7 +109,7 @@ struct Pass {
     missing: BTreeMap<Uuid, (i64, String)>,
 }
 
-impl Pass {
+impl Pass<'_> {
     /// Compares a claim with what is there.
     async fn claim(
         &mut self,
@@ -206,7 +208,7 @@ impl Pass {
             return Ok(());
         }
         let key = fingerprint(&checkpoint.public_key);
-        if !self.trusted.contains(&key) {
+        if !self.is_trusted(&key).await? {
             let problem = format!("it is signed with a key that is not trusted, fingerprint {key}");
             self.report.add(Finding::checkpoint(number, problem));
             return Ok(());
@@ -219,6 +221,14 @@ impl Pass {
             self.claim(head.stream, head.sequence, &hash, source).await?;
         }
         Ok(())
+    }
+
+    /// A key is noted before its first checkpoint, but perhaps after this pass began.
+    async fn is_trusted(&mut self, key: &str) -> Result<bool, Fault> {
+        if !self.trusted.contains(key) && self.verification.fingerprints.is_empty() {
+            self.trusted = self.verification.trusted().await?;
+        }
+        Ok(self.trusted.contains(key))
     }
 
     /// The anchor: each of its checkpoints has to be there, and the same.

@@ -73,7 +73,7 @@ pub(super) async fn require_current(context: &Context) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn open(url: &Secret, pg_schema: Option<&str>) -> Result<Store, Fault> {
+pub(super) async fn open(url: &Secret, pg_schema: Option<&str>) -> Result<Store, Fault> {
     const CONNECTIONS: u32 = 2;
     Store::open(url.expose(), pg_schema, CONNECTIONS).await
 }

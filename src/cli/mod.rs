@@ -4,6 +4,7 @@
 //! arm in `dispatch`. Every setting is a flag of every command.
 
 mod args;
+mod audit;
 mod config;
 mod context;
 mod first_start;
@@ -53,6 +54,7 @@ enum Command {
     Migrate(migrate::Migrate),
     Config(config::Config),
     Keys(keys::Keys),
+    Audit(audit::Audit),
     Health(health::Health),
     Restored(restored::Restored),
     #[command(subcommand)]
@@ -97,6 +99,7 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::Serve(command) => command.run(Context::for_server(sources)?).await,
         Command::Migrate(command) => command.run(Context::for_command(sources)?).await,
         Command::Keys(command) => command.run(Context::for_command(sources)?).await,
+        Command::Audit(command) => command.run(Context::for_command(sources)?).await,
         Command::Health(command) => command.run(&Context::for_command(sources)?).await,
         Command::Restored(command) => command.run(Context::for_command(sources)?).await,
         Command::User(command) => command.run(Context::for_command(sources)?).await,

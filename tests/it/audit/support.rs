@@ -31,6 +31,11 @@ impl Process {
     /// Starts a process with a clock and an anchor.
     pub async fn with(db: &TestDb, clock: Clock, anchor: Option<Anchor>) -> Self {
         let (main, store) = db.stores().await;
+        Self::on(main, store, clock, anchor)
+    }
+
+    /// Starts a process on these stores.
+    pub fn on(main: Store, store: Store, clock: Clock, anchor: Option<Anchor>) -> Self {
         let audit = Audit::start(Parts {
             main: main.clone(),
             store,

@@ -1,7 +1,6 @@
 //! The key ring on both engines, with several replicas over one database.
 
 mod command;
-mod document;
 mod first_start;
 mod outage;
 mod reseal;

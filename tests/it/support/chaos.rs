@@ -18,6 +18,8 @@ pub enum Weather {
     Slow(Duration),
     /// Connections stay, nothing arrives.
     Blackhole,
+    /// The database hears everything, but its answers are lost: whether a commit was done is not known.
+    Mute,
 }
 
 /// The proxy. It goes with the test.
@@ -71,24 +73,30 @@ async fn carry(client: TcpStream, upstream: (String, u16), mut changes: watch::R
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     tokio::select! {
-        () = copy(client_read, server_write, changes.clone()) => {}
-        () = copy(server_read, client_write, changes.clone()) => {}
+        () = copy(client_read, server_write, changes.clone(), Weather::Blackhole) => {}
+        () = copy(server_read, client_write, changes.clone(), Weather::Mute) => {}
         _ = changes.wait_for(|weather| *weather == Weather::Cut) => {}
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut changes: watch::Receiver<Weather>) {
+/// Carries one direction, which is lost in a black hole and in the weather `also_lost_in`.
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut changes: watch::Receiver<Weather>,
+    also_lost_in: Weather,
+) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let weather = *changes.borrow();
         match weather {
             Weather::Slow(delay) => tokio::time::sleep(delay).await,
             // What is in the hole when the weather clears is lost, as it is in a network that was cut.
-            Weather::Blackhole => {
-                let _ = changes.wait_for(|weather| *weather != Weather::Blackhole).await;
+            lost if lost == Weather::Blackhole || lost == also_lost_in => {
+                let _ = changes.wait_for(|weather| *weather != lost).await;
                 return;
             }
-            Weather::Fair | Weather::Cut => {}
+            Weather::Fair | Weather::Cut | Weather::Blackhole | Weather::Mute => {}
         }
         let Some(bytes) = buffer.get(..count) else { return };
         if to.write_all(bytes).await.is_err() {
