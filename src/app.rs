@@ -112,6 +112,7 @@ impl App {
             store.clone(),
             origins,
         )?;
+        edge.audit_refusals(audit.clone());
         let accounts = Accounts::new(
             &config,
             store.clone(),

@@ -86,23 +86,145 @@ struct Lines {
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let line = Line {
-            at: self.clock.now(),
-            level: *event.metadata().level(),
-            target: event.metadata().target(),
-            fields,
-        };
+        let (at, metadata) = (self.clock.now(), event.metadata());
         let text = if self.json {
-            line.json()
+            let mut line = JsonLine::begin(at, *metadata.level(), metadata.target());
+            event.record(&mut line);
+            line.end()
         } else {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            let line = Line {
+                at,
+                level: *metadata.level(),
+                target: metadata.target(),
+                fields,
+            };
             line.pretty(self.colour)
         };
         self.output.write(&text);
     }
 }
 
+/// A line of JSON, written while the event's fields are visited: there is one for every request, so it costs no tree
+/// of values.
+struct JsonLine {
+    text: String,
+    has_message: bool,
+}
+
+impl JsonLine {
+    fn begin(at: Timestamp, level: Level, target: &str) -> Self {
+        let mut line = Self {
+            text: String::with_capacity(768),
+            has_message: false,
+        };
+        let _ = write!(
+            line.text,
+            "{{\"timestamp\":\"{at}\",\"level\":\"{level}\",\"target\":\""
+        );
+        let _ = Escaped(&mut line.text).write_str(target);
+        line.text.push('"');
+        line
+    }
+
+    fn end(mut self) -> String {
+        self.text.push_str(if self.has_message {
+            "}\n"
+        } else {
+            ",\"message\":\"\"}\n"
+        });
+        self.text
+    }
+
+    fn name(&mut self, name: &str) {
+        let name = name.strip_prefix("r#").unwrap_or(name);
+        self.text.push_str(",\"");
+        let _ = Escaped(&mut self.text).write_str(name);
+        if name == "message" {
+            self.has_message = true;
+        } else if OWN_MEMBERS.contains(&name) {
+            self.text.push('_');
+        }
+        self.text.push_str("\":");
+    }
+
+    /// A value whose text is JSON already.
+    fn bare(&mut self, name: &str, value: impl fmt::Display) {
+        self.name(name);
+        let _ = write!(self.text, "{value}");
+    }
+
+    fn text(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        self.name(name);
+        self.text.push('"');
+        let _ = Escaped(&mut self.text).write_fmt(value);
+        self.text.push('"');
+    }
+}
+
+impl Visit for JsonLine {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field.name(), format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field.name(), format_args!("{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.bare(field.name(), value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.bare(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.bare(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.bare(field.name(), value);
+        } else {
+            self.bare(field.name(), "null");
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.text(field.name(), format_args!("{value}"));
+    }
+}
+
+/// Writes the inside of a JSON string. JSON itself lets DEL, C1 controls and marks of direction stand; a terminal would
+/// obey them, so they are escaped too.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut plain = 0;
+        for (at, c) in text.char_indices() {
+            if c != '"' && c != '\\' && !steers(c) {
+                continue;
+            }
+            self.0.push_str(text.get(plain..at).unwrap_or_default());
+            plain = at + c.len_utf8();
+            match c {
+                '"' | '\\' => {
+                    self.0.push('\\');
+                    self.0.push(c);
+                }
+                // None of them is beyond the basic plane.
+                c => write!(self.0, "\\u{:04x}", u32::from(c))?,
+            }
+        }
+        self.0.push_str(text.get(plain..).unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// A line for people.
 struct Line<'a> {
     at: Timestamp,
     level: Level,
@@ -111,26 +233,6 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn json(self) -> String {
-        let mut members = Map::new();
-        members.insert("timestamp".to_owned(), self.at.to_string().into());
-        members.insert("level".to_owned(), self.level.as_str().into());
-        members.insert("message".to_owned(), self.fields.message.into());
-        members.insert("target".to_owned(), self.target.into());
-        members.extend(self.fields.others);
-        let mut line = String::new();
-        // JSON itself lets DEL, C1 controls and marks of direction stand; a terminal would obey them.
-        for c in Value::Object(members).to_string().chars() {
-            if steers(c) {
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
-            } else {
-                line.push(c);
-            }
-        }
-        line.push('\n');
-        line
-    }
-
     fn pretty(self, colour: bool) -> String {
         let (before, after) = match self.level {
             _ if !colour => ("", ""),
@@ -247,15 +349,26 @@ mod tests {
         }
     }
 
+    fn json(message: &str, others: &[(&str, &str)]) -> String {
+        let at = Timestamp::from_micros(1_700_000_000_123_456);
+        let mut line = JsonLine::begin(at, Level::WARN, "grantor::x");
+        line.text("message", format_args!("{message}"));
+        for (name, value) in others {
+            line.text(name, format_args!("{value}"));
+        }
+        line.bare("duration_ms", 5);
+        line.end()
+    }
+
     #[test]
     fn r_log_04_a_json_line_is_an_object_with_stable_members() {
-        let text = line("slow", &[("duration_ms", 5.into()), ("agent", "a\"b".into())]).json();
+        let text = json("slow", &[("agent", "a\"b\\"), ("level", "own"), ("r#type", "t")]);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             value,
             serde_json::json!({
                 "timestamp": "2023-11-14T22:13:20.123Z", "level": "WARN", "message": "slow",
-                "target": "grantor::x", "duration_ms": 5, "agent": "a\"b"
+                "target": "grantor::x", "duration_ms": 5, "agent": "a\"b\\", "level_": "own", "type": "t"
             })
         );
     }
@@ -264,13 +377,13 @@ mod tests {
     fn r_log_14_no_value_forges_a_line() {
         let evil = "x\n{\"level\":\"INFO\"}\r\u{1b}[31m\u{7f}\u{85}\u{9b}\u{2028}\u{202e}";
         for text in [
-            line(evil, &[("agent", evil.into())]).json(),
+            json(evil, &[("agent", evil)]),
             line(evil, &[("agent", evil.into())]).pretty(false),
         ] {
             assert_eq!(text.matches('\n').count(), 1, "{text:?}");
             assert!(!text.trim_end_matches('\n').chars().any(steers), "{text:?}");
         }
-        let back: Value = serde_json::from_str(&line(evil, &[]).json()).unwrap();
+        let back: Value = serde_json::from_str(&json(evil, &[])).unwrap();
         assert_eq!(back["message"], evil);
     }
 

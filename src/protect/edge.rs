@@ -1,5 +1,6 @@
 //! The layers around the endpoints: one around everything, one around each route.
 
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -12,6 +13,7 @@ use crate::protect::cors::{self, RegisteredOrigins};
 use crate::protect::headers;
 use crate::protect::limits::{Limits, Tier};
 use crate::protect::metrics::Metrics;
+use crate::protect::refusals::Refusals;
 use crate::protect::request_log::{Line, Logged};
 use crate::protect::routes::{Body, RouteInfo};
 use crate::storage::Store;
@@ -44,6 +46,7 @@ struct Parts {
     limits: Limits,
     attempts: Attempts,
     metrics: Metrics,
+    refusals: Refusals,
     proxies: TrustedProxies,
     origins: Box<dyn RegisteredOrigins>,
     page_policy: HeaderValue,
@@ -68,6 +71,7 @@ impl Edge {
             limits: Limits::new(&config.limits, clock.now()),
             attempts: Attempts::new(store, &config.limits),
             metrics: Metrics::new()?,
+            refusals: Refusals::default(),
             proxies: TrustedProxies::new(config.trusted_proxies.clone()),
             page_policy: page::Policy::default().header(),
             hsts: config.issuer.is_https().then(|| text(hsts)).flatten(),
@@ -101,6 +105,15 @@ impl Edge {
     /// The numbers for the operator.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// Lets the audit log know whom limits refuse.
+    pub fn audit_refusals(&self, audit: Audit) {
+        self.0.refusals.tell_to(audit);
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// The numbers as Prometheus reads them.

@@ -4,6 +4,7 @@
 //! What must not be in a log cannot get here: no query, no header but `User-Agent`, no body.
 
 use crate::protect::Exchange;
+use crate::protect::address::limit_key;
 use crate::protect::exchange::State;
 use crate::protect::limits::Tier;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -70,10 +71,18 @@ impl Drop for Line {
         let edge = exchange.edge();
         edge.metrics().end(method, route, status, took);
         let limited = state.decision.filter(|decision| !decision.passed);
+        let caller = exchange.caller();
         if let Some(decision) = limited {
             edge.metrics().limited(decision.tier);
+            let key = match limited_key(decision.tier, &state) {
+                "client_id" => state.client.as_ref().map(ToString::to_string),
+                "user_id" => state.user.map(|user| user.to_string()),
+                "all" => None,
+                _ => Some(limit_key(caller.address).to_string()),
+            };
+            edge.refusals()
+                .tell(exchange, decision.tier, key.unwrap_or_default());
         }
-        let caller = exchange.caller();
         tracing::info!(
             target: "grantor::request",
             request_id = %caller.request_id,

@@ -2,6 +2,7 @@
 
 use super::{Ground, START};
 use crate::support::http::{Answer, Http};
+use crate::support::{Engine, TestApp};
 
 const USER: &str = "0190a5a0-0000-7000-8000-000000000001";
 
@@ -187,4 +188,25 @@ async fn forwarding_headers_count_from_trusted_proxies_only() {
         .send()
         .await
         .expect(429);
+}
+
+/// R-LIM-23: the audit log learns of a caller at its limit, not of every single request.
+#[tokio::test]
+async fn r_lim_23_the_audit_log_is_told_once() {
+    let app = TestApp::spawn_with(
+        Engine::Sqlite,
+        &[("limits.standard.rate", "2"), ("limits.standard.burst", "2")],
+    )
+    .await;
+    for _ in 0..5 {
+        app.http.get("/nothing").send().await;
+    }
+    let events = app.audit_log().await;
+    let limited: Vec<_> = events
+        .iter()
+        .filter(|event| event.event_type == "rate_limited")
+        .collect();
+    assert_eq!(limited.len(), 1);
+    assert_eq!(limited[0].meta("limit"), "standard");
+    assert_eq!(limited[0].outcome, "failure");
 }

@@ -1,6 +1,7 @@
 //! The request log: one line per request, with the true status, and nothing that is secret.
 
 use super::{Ground, read_to_end};
+use crate::support::source::root;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -119,6 +120,39 @@ async fn r_log_01_a_line_says_who_what_and_how_it_ended() {
     }
     assert_eq!(line["user_agent"].as_str().unwrap().len(), 256);
     assert_eq!(line["user_id"], Value::Null);
+}
+
+/// R-LOG-04: "keys match published log schema".
+#[tokio::test]
+async fn r_log_04_the_members_of_a_line_are_those_of_the_documentation() {
+    lines();
+    let ground = Ground::new(&[("limits.per_user.rate", "1")]).await;
+    let user = "0190a5a0-0000-7000-8000-000000000001";
+    let http = ground.http();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for n in [30, 31] {
+        let call = http
+            .get("/admin/v1/things")
+            .header("x-correlation-id", &id(n))
+            .header("traceparent", trace)
+            .header("user-agent", "x");
+        call.header("x-client", "one").header("x-user", user).send().await;
+    }
+    let line = line("request_id", &id(31)).await;
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let table = page.split_once("The line of a request").unwrap().1;
+    let rows = table.split("\n\n").nth(1).unwrap().lines().skip(2);
+    let mut documented: Vec<_> = rows
+        .flat_map(|row| row.split('|').nth(1).unwrap().split(','))
+        .map(|name| name.trim().trim_matches('`').to_owned())
+        .collect();
+    documented.sort_unstable();
+    let mut members: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
+    members.retain(|name| name != "message");
+    // Only in the line of an answer that was not sent to its end.
+    members.push("sent_status".to_owned());
+    members.sort_unstable();
+    assert_eq!(members, documented);
 }
 
 #[tokio::test]
