@@ -62,6 +62,7 @@ impl Draft {
             keys: KeyConfig {
                 rsa_bits: 0,
                 rotation_days: 0,
+                data_rotation_days: 0,
                 prepublish_s: 0,
                 jwks_cache_s: 0,
             },

@@ -174,6 +174,8 @@ pub struct KeyConfig {
     pub rsa_bits: u32,
     /// Age at which a key is replaced, 1 to 365 days.
     pub rotation_days: i64,
+    /// Age at which the key that seals personal data is replaced, 1 to 365 days.
+    pub data_rotation_days: i64,
     /// How long a key is published before it signs; at least the JWKS cache time.
     pub prepublish_s: i64,
     /// `max-age` of JWKS and metadata, 60 to 3600 s.

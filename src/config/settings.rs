@@ -260,6 +260,8 @@ static GENERAL: &[Setting] = &[
     ),
     number!("keys.rotation_days", is("90"), 1 to 365 " days", keys.rotation_days,
         "Age at which a signing key is replaced"),
+    number!("crypto.dek_rotation_days", is("90"), 1 to 365 " days", keys.data_rotation_days,
+        "Age at which the key that seals personal data is replaced"),
     number!("keys.prepublish_s", is("600"), 60 to 604800 " seconds, at least jwks.cache_s", keys.prepublish_s,
         "How long a key is published before it signs"),
     number!("jwks.cache_s", is("300"), 60 to 3600 " seconds", keys.jwks_cache_s,

@@ -2,6 +2,7 @@
 //! statement, so that it does no harm when several do it at once.
 
 mod keys;
+mod personal;
 mod purge;
 
 use crate::app::App;
@@ -36,6 +37,9 @@ pub async fn run(app: &App) {
     let now = app.clock.now();
     if let Err(fault) = purge::run(app, now).await {
         tracing::error!("forgetting what is over failed and will be tried again: {fault}");
+    }
+    if let Err(fault) = personal::run(app).await {
+        tracing::error!("sealing personal data anew failed and will be tried again: {fault}");
     }
 }
 

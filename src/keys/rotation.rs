@@ -21,8 +21,9 @@ impl KeyRing {
     /// When the database does not answer. What fails for one tenant alone is logged and does not stop the others.
     pub async fn tick(&self, now: Timestamp) -> Result<Vec<Event>, Fault> {
         let active_since = self.inner().schedule.active_since(now);
+        let data_since = self.inner().schedule.data_active_since(now);
         let mut conn = self.inner().store.read().await?;
-        let due = signing_keys::tenants_due(&mut conn, now, active_since, BATCH).await?;
+        let due = signing_keys::tenants_due(&mut conn, now, active_since, data_since, BATCH).await?;
         drop(conn);
         let mut events = Vec::new();
         for tenant in due {

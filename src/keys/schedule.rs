@@ -1,7 +1,7 @@
 //! When keys change, in seconds.
 
 use crate::config::Config;
-use crate::storage::purpose_keys::PurposeKeyRow;
+use crate::storage::purpose_keys::{Purpose, PurposeKeyRow};
 use crate::storage::signing_keys::SigningKeyRow;
 use crate::types::{Algorithm, Timestamp};
 
@@ -23,6 +23,7 @@ pub(super) struct Schedule {
     /// Modulus of new RSA keys.
     pub(super) rsa_bits: u32,
     rotation_s: i64,
+    data_rotation_s: i64,
     publish_s: i64,
 }
 
@@ -32,6 +33,7 @@ impl Schedule {
             algorithms: config.tokens.algorithms.clone(),
             rsa_bits: config.keys.rsa_bits,
             rotation_s: config.keys.rotation_days.saturating_mul(86_400),
+            data_rotation_s: config.keys.data_rotation_days.saturating_mul(86_400),
             // A key that signs has been published for longer than any verifier keeps the set without it.
             publish_s: config.keys.prepublish_s.max(config.keys.jwks_cache_s + SPREAD_S),
         }
@@ -40,6 +42,11 @@ impl Schedule {
     /// What became active at this instant or before is due for replacement.
     pub(super) fn active_since(&self, now: Timestamp) -> Timestamp {
         now.plus_seconds(-self.rotation_s)
+    }
+
+    /// The same for the key that seals personal data.
+    pub(super) fn data_active_since(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(-self.data_rotation_s)
     }
 
     /// From when on a published key may sign.
@@ -67,7 +74,11 @@ impl Schedule {
         now: Timestamp,
     ) -> bool {
         let since = active.activated_at.unwrap_or(active.created_at);
-        since <= self.active_since(now) && next.created_at.plus_seconds(SPREAD_S) <= now
+        let due = match active.purpose {
+            Purpose::Data => self.data_active_since(now),
+            _ => self.active_since(now),
+        };
+        since <= due && next.created_at.plus_seconds(SPREAD_S) <= now
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Purpose {
     Mac,
     /// Sealing what travels through a browser: requests, cookies, cursors. Rotated.
     Seal,
-    /// Sealing personal data in the database.
+    /// Sealing personal data in the database. Rotated; what an older key sealed is sealed anew.
     Data,
     /// Finding sealed personal data by its HMAC.
     BlindIndex,
@@ -50,7 +50,7 @@ impl Purpose {
 
     /// Whether its keys are replaced by schedule. What the others made has no end, so that their keys have none.
     pub const fn is_rotated(self) -> bool {
-        matches!(self, Self::Mac | Self::Seal)
+        matches!(self, Self::Mac | Self::Seal | Self::Data)
     }
 }
 
@@ -163,10 +163,13 @@ pub async fn activate(
     Ok(changed == 1)
 }
 
-/// Removes the keys of a tenant with which nothing that is still valid was made.
+/// Removes the keys of a tenant with which nothing that is still valid was made. A key that still seals somebody's
+/// personal data stays, however long that takes.
 pub async fn purge(db: impl Into<Db<'_>>, tenant: TenantId, now: Timestamp) -> Result<u64, Fault> {
     const SQL: &str =
-        "DELETE FROM purpose_keys WHERE tenant_id = $1 AND state = 'retiring' AND expires_at <= $2";
+        "DELETE FROM purpose_keys WHERE tenant_id = $1 AND state = 'retiring' AND expires_at <= $2
+            AND NOT EXISTS (SELECT 1 FROM users
+                WHERE users.tenant_id = purpose_keys.tenant_id AND users.sealed_with = purpose_keys.id)";
     changed!(db, sqlx::query(SQL).bind(tenant).bind(now))
 }
 

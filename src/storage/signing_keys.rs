@@ -193,11 +193,13 @@ pub async fn purge(db: impl Into<Db<'_>>, tenant: TenantId, now: Timestamp) -> R
 }
 
 /// Up to `limit` tenants with signing or purpose keys that have something due: an asked-for activation, a key that came
-/// into use at `active_since` or before, the end of a state, a missing successor.
+/// into use at `active_since` or before (the key of personal data: `data_active_since`), the end of a state, a missing
+/// successor.
 pub async fn tenants_due(
     db: impl Into<Db<'_>>,
     now: Timestamp,
     active_since: Timestamp,
+    data_active_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<TenantId>, Fault> {
     const SQL: &str = "SELECT tenant_id FROM signing_keys AS k
@@ -209,10 +211,12 @@ pub async fn tenants_due(
         SELECT tenant_id FROM purpose_keys
         WHERE expires_at <= $1
             OR (state = 'active' AND activated_at <= $2 AND purpose IN ('mac', 'seal'))
-        LIMIT $3";
+            OR (state = 'active' AND activated_at <= $3 AND purpose = 'data')
+        LIMIT $4";
     on!(db, |conn| sqlx::query_scalar(SQL)
         .bind(now)
         .bind(active_since)
+        .bind(data_active_since)
         .bind(limit)
         .fetch_all(conn))
 }

@@ -28,6 +28,7 @@ const PASSWORD: &str = "down the rabbit hole";
 struct World {
     db: TestDb,
     config: Config,
+    clock: Clock,
     keys: KeyRing,
     audit: Audit,
     accounts: Accounts,
@@ -52,7 +53,7 @@ impl World {
         let audit = Audit::start(Parts {
             main: main.clone(),
             store,
-            clock,
+            clock: clock.clone(),
             entropy: entropy.clone(),
             signer: AuditSigner::from_pkcs8("audit-1", &signer).unwrap(),
             anchor: None,
@@ -63,6 +64,7 @@ impl World {
         Self {
             db,
             config,
+            clock,
             keys,
             audit,
             accounts,

@@ -3,8 +3,9 @@
 use super::{PASSWORD, START, T, World};
 use crate::support::Engine;
 use grantor::account::profile::{Address, Profile};
+use grantor::keys::Purpose;
 use grantor::storage::users::{self, User};
-use grantor::storage::{Conn, Store};
+use grantor::storage::{Conn, Store, tenants};
 use std::collections::HashSet;
 
 fn profile() -> Profile {
@@ -12,6 +13,7 @@ fn profile() -> Profile {
         username: "canary-login@wonder.example".to_owned(),
         email: Some("canary-mail@wonder.example".to_owned()),
         phone_number: Some("+44 20 7946 0958".to_owned()),
+        enabled: true,
         birthdate: Some("1852-05-04".to_owned()),
         address: Some(Address {
             street_address: Some("1 Canary Row".to_owned()),
@@ -111,18 +113,35 @@ on_both_engines! {
         assert_eq!(sealed.len(), 1000);
     }
 
-    /// R-CRY-16: "… with key-id in ciphertext and background re-encrypt."
-    async fn what_another_key_sealed_is_sealed_anew_and_stays_readable(engine: Engine) {
+    /// R-CRY-16: "Data keys rotate regularly (default 90 d) with key-id in ciphertext and background re-encrypt."
+    async fn a_replaced_data_key_goes_once_nothing_is_sealed_with_it(engine: Engine) {
+        const DAY: i64 = 86_400;
         let world = World::new(engine).await;
         let user = world.user(profile()).await;
-        let old = User { sealed_with: "former".to_owned(), ..user.clone() };
-        assert!(users::reseal(&mut world.store().write().await.unwrap(), T, &old).await.unwrap());
+        let read = async || users::find(&mut world.store().read().await.unwrap(), T, user.id).await.unwrap().unwrap();
+        let opens = async |user: &User| world.accounts.profile(user).await.unwrap() == profile();
+        world.clock.advance_seconds(90 * DAY);
+        world.keys.tick(world.clock.now()).await.unwrap();
+        let keys = world.keys.of(T).await.unwrap();
+        assert_ne!(keys.purpose(Purpose::Data).unwrap().id(), user.sealed_with);
+        // However late the data is sealed anew, it opens till then.
+        world.clock.advance_seconds(30 * DAY);
+        world.keys.tick(world.clock.now()).await.unwrap();
+        let stored = read().await;
+        assert_eq!(stored.sealed_with, user.sealed_with);
+        assert!(opens(&stored).await);
+        let due = tenants::sealed_with_old_keys(&mut world.store().read().await.unwrap(), 10).await.unwrap();
+        assert_eq!(due, [T]);
+
         assert_eq!(world.accounts.reseal(T, 10).await.unwrap(), 1);
         assert_eq!(world.accounts.reseal(T, 10).await.unwrap(), 0);
-        let stored = users::find(&mut world.store().read().await.unwrap(), T, user.id).await.unwrap().unwrap();
-        assert_eq!(stored.sealed_with, user.sealed_with);
-        assert_ne!(stored.email, user.email);
-        assert!(world.accounts.profile(&stored).await.unwrap() == world.accounts.profile(&user).await.unwrap());
-        assert_eq!(stored.updated_at, START);
+        let due = tenants::sealed_with_old_keys(&mut world.store().read().await.unwrap(), 10).await.unwrap();
+        assert!(due.is_empty());
+        world.keys.tick(world.clock.now()).await.unwrap();
+        let keys = world.keys.of(T).await.unwrap();
+        assert!(keys.purpose_by_id(Purpose::Data, &user.sealed_with).is_none());
+        let stored = read().await;
+        assert!(opens(&stored).await);
+        assert_eq!((stored.version, stored.updated_at), (user.version, START));
     }
 }

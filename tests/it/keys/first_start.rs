@@ -118,7 +118,7 @@ on_both_engines! {
             };
             all.extend(found);
         }
-        assert_eq!(all.len(), 6 + 8);
+        assert_eq!(all.len(), 6 + 9);
         // The object identifiers that every PKCS#8 of such a key holds: rsaEncryption, ecPublicKey, Ed25519.
         let marks: [&[u8]; 3] = [
             &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01],
