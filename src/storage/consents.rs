@@ -127,7 +127,7 @@ pub async fn list(
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
-        " FROM consents WHERE tenant_id = $1 AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR client_id = $3) \
+        " FROM consents WHERE tenant_id = $1 AND (user_id = $2 OR $2 IS NULL) AND (client_id = $3 OR $3 IS NULL) \
            AND id < $4 AND withdrawn_at IS NULL ORDER BY id DESC LIMIT $5"
     );
     on!(db, |conn| sqlx::query_as(SQL)
