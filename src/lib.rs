@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! types ← clock, entropy, fault, page, config, sealed, jose, surface ← outgoing, storage, telemetry ← keys, audit, protect
-//!       ← clients, account ← app ← bearer ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
+//!       ← clients, account ← app ← bearer, visit ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
 //! ```
 //!
 //! `docs/architecture.md` shows the way of a request through them.
@@ -35,3 +35,5 @@ pub mod storage;
 pub mod surface;
 pub mod telemetry;
 pub mod types;
+pub mod visit;
+pub mod web;

@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod claims_request;
 pub mod id_token;
+pub mod logout;
 pub mod subject;
 pub mod userinfo;
 
@@ -14,4 +15,6 @@ pub fn routes(routes: &mut Routes) {
     routes.add(Method::GET, userinfo::PATH, Policy::OAUTH, userinfo::get);
     let post = Policy::OAUTH.body(Body::FormIfAny);
     routes.add(Method::POST, userinfo::PATH, post, userinfo::post);
+    routes.add(Method::GET, logout::PATH, Policy::PAGE, logout::get);
+    routes.add(Method::POST, logout::PATH, Policy::PAGE, logout::post);
 }

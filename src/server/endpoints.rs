@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::oauth;
 use crate::oidc;
 use crate::protect::routes::Routes;
+use crate::web as pages;
 use actix_web::web;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub fn routes(routes: &mut Routes) {
     oauth::routes(routes);
     oidc::routes(routes);
     admin::routes(routes);
+    pages::routes(routes);
 }
 
 impl Service {

@@ -26,3 +26,4 @@ mod prepare;
 mod storage;
 mod surface;
 mod telemetry;
+mod web;

@@ -1,0 +1,238 @@
+//! A person's browser at a page: which browser it is, who is signed in there, and whether a form that it sends is one of
+//! ours.
+
+use crate::account::Current;
+use crate::app::App;
+use crate::fault::Fault;
+use crate::keys::TenantKeys;
+use crate::page::{self, Layout, Notice, Tone};
+use crate::protect::Exchange;
+use crate::protect::body::Form;
+use crate::protect::cookies::Cookie;
+use crate::protect::csrf::{self, Browser};
+use crate::storage::sessions::Session;
+use crate::storage::users::{self, User};
+use crate::types::{Secret, TenantId, Timestamp};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use std::sync::Arc;
+
+/// A request of a person's browser.
+pub struct Visit<'a> {
+    /// The server.
+    pub app: &'a App,
+    /// The request.
+    pub exchange: &'a Exchange,
+    /// At which tenant.
+    pub tenant: TenantId,
+    /// When.
+    pub now: Timestamp,
+    /// The tenant's keys.
+    pub keys: Arc<TenantKeys>,
+    /// The browser.
+    pub browser: Browser,
+    /// The session cookie, whatever it is worth.
+    pub cookie: Option<Secret>,
+    /// The living session of that cookie, also one that has idled too long.
+    pub current: Option<Current>,
+    http: &'a HttpRequest,
+}
+
+/// A page in place of what the visitor wanted.
+pub type Stop = HttpResponse;
+
+impl<'a> Visit<'a> {
+    /// Looks at the cookies of a request.
+    ///
+    /// # Errors
+    /// The page to show instead: when something does not answer, when a limit is used up, or when the browser has to come
+    /// again from a page of this server, so that its `SameSite=Strict` cookies come along.
+    pub async fn begin(app: &'a App, exchange: &'a Exchange, http: &'a HttpRequest) -> Result<Self, Stop> {
+        let (tenant, now) = (TenantId::FIRST, exchange.now());
+        let cookies = app.cookies;
+        if http.method() == Method::GET && cookies.may_be_missing(http.headers()) {
+            let url = http
+                .uri()
+                .path_and_query()
+                .map_or("/", |path_and_query| path_and_query.as_str());
+            return Err(page::go_on(app.config.issuer.path(), url));
+        }
+        let failed = |fault: Fault| exchange.fault(&fault).error_response();
+        let keys = app.keys.of(tenant).await.map_err(failed)?;
+        let browser = Browser::of(cookies, &app.entropy, tenant, http.headers()).map_err(failed)?;
+        let cookie = cookies.read(Cookie::Session, tenant, http.headers());
+        let current = match &cookie {
+            Some(cookie) => app
+                .accounts
+                .session(tenant, cookie.expose(), now)
+                .await
+                .map_err(failed)?,
+            None => None,
+        };
+        if let Some(Current::Fresh(session)) = &current {
+            exchange
+                .user(tenant, session.user_id)
+                .map_err(|refused| refused.error_response())?;
+        }
+        Ok(Self {
+            app,
+            exchange,
+            tenant,
+            now,
+            keys,
+            browser,
+            cookie,
+            current,
+            http,
+        })
+    }
+
+    /// The session, if it may be used without signing in again.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.current {
+            Some(Current::Fresh(session)) => Some(session),
+            Some(Current::Idle(_)) | None => None,
+        }
+    }
+
+    /// The session, also one that has idled too long.
+    pub fn any_session(&self) -> Option<&Session> {
+        match &self.current {
+            Some(Current::Fresh(session) | Current::Idle(session)) => Some(session),
+            None => None,
+        }
+    }
+
+    /// Who is signed in.
+    pub async fn user(&self) -> Result<Option<User>, Stop> {
+        let Some(session) = self.session() else {
+            return Ok(None);
+        };
+        let found = async {
+            let mut conn = self.app.store.read().await?;
+            users::find(&mut conn, self.tenant, session.user_id).await
+        };
+        found.await.map_err(|fault| self.fault(&fault))
+    }
+
+    /// How the user is called on pages.
+    pub async fn name_of(&self, user: &User) -> Result<String, Stop> {
+        let profile = self.app.accounts.profile(user).await;
+        Ok(profile.map_err(|fault| self.fault(&fault))?.username)
+    }
+
+    /// The layout of a page for nobody in particular.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.app.config.issuer.path())
+    }
+
+    /// The layout of a page for the one who is signed in.
+    pub async fn layout_for(&self, user: Option<&User>) -> Result<Layout, Stop> {
+        let mut layout = self.layout();
+        if let Some(user) = user {
+            layout.signed_in_as = self.name_of(user).await?;
+        }
+        Ok(layout)
+    }
+
+    /// A path of this server as a browser has to ask for it.
+    pub fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.app.config.issuer.path())
+    }
+
+    /// Languages that the browser's user reads, best first, as lower-case tags.
+    pub fn languages(&self) -> Vec<String> {
+        let header = self
+            .http
+            .headers()
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        header
+            .split(',')
+            .filter_map(|range| range.split(';').next())
+            .map(|tag| tag.trim().to_ascii_lowercase())
+            .filter(|tag| !tag.is_empty() && tag != "*")
+            .take(10)
+            .collect()
+    }
+
+    /// The token for a form on the page.
+    pub fn form_token(&self, purpose: &[&str]) -> Result<String, Stop> {
+        self.browser
+            .form_token(&self.keys, purpose)
+            .map_err(|fault| self.fault(&fault))
+    }
+
+    /// Refuses a form that was not made for this browser and purpose, or was sent from elsewhere. `again` is the path of
+    /// the page where the form can be had anew.
+    pub fn check_form(&self, form: &Form, purpose: &[&str], again: &str) -> Result<(), Stop> {
+        let refuse = |title, detail: &str| {
+            Err(Notice::new(self.layout(), Tone::Error, title, detail)
+                .link(&self.path(again), "Open the page again")
+                .request(self.exchange.request_id())
+                .respond(StatusCode::FORBIDDEN))
+        };
+        if !csrf::is_own_form(&self.app.config.issuer, self.http.headers()) {
+            return refuse(
+                "This form was sent from elsewhere",
+                "Forms of this service are taken only from its own pages. Nothing was changed.",
+            );
+        }
+        if self.browser.new_cookie().is_some() {
+            return refuse(
+                "Cookies are needed",
+                "Your browser sent no cookie, and without one this service cannot tell whose form this is. Allow \
+                 cookies for this site, then open the page again.",
+            );
+        }
+        let token = form.get(csrf::FIELD).unwrap_or_default();
+        if !self.browser.is_form_token(&self.keys, purpose, token) {
+            return refuse(
+                "This form is out of date",
+                "It was made for another browser, account or purpose, or too long ago. Nothing was changed: open the \
+                 page again and repeat what you wanted to do.",
+            );
+        }
+        Ok(())
+    }
+
+    /// Our own fault, as a page.
+    pub fn fault(&self, fault: &Fault) -> Stop {
+        self.exchange.fault(fault).error_response()
+    }
+
+    /// Sends the browser on to a path of this server.
+    pub fn see_other(&self, path: &str) -> HttpResponse {
+        see_other(&self.path(path))
+    }
+
+    /// Gives a browser that is new here its cookie.
+    #[must_use]
+    pub fn finish(&self, mut response: HttpResponse) -> HttpResponse {
+        if let Some(cookie) = self.browser.new_cookie() {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    /// Gives the browser the cookie of a session.
+    pub fn set_session_cookie(&self, response: &mut HttpResponse, value: &Secret) {
+        let cookie = self.app.cookies.set(Cookie::Session, self.tenant, value);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+
+    /// Takes the session's cookie away.
+    pub fn remove_session_cookie(&self, response: &mut HttpResponse) {
+        let cookie = self.app.cookies.remove(Cookie::Session, self.tenant);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Sends a browser on after a form was served: 303, so that no form data follows (RFC 9700 §4.12).
+pub fn see_other(location: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, location))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish()
+}

@@ -1,0 +1,274 @@
+//! `/login`: signing in with a password.
+//!
+//! The answer is the same, in text, status and time, for an unknown user, a wrong password and a disabled account
+//! (R-GRT-30); every attempt is counted before the password is looked at.
+
+use super::new_password;
+use super::password;
+use super::request::{INTERACTION, Underway, name_of};
+use super::{account, visited};
+use crate::account::{Proof, SignIn};
+use crate::app::App;
+use crate::audit::{EventType, Outcome};
+use crate::page::{self, Layout, Policy};
+use crate::protect::Exchange;
+use crate::protect::body::{Form, FormBody};
+use crate::storage::sessions::{self, Interaction};
+use crate::storage::users::User;
+use crate::types::Secret;
+use crate::visit::{Stop, Visit};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use askama::Template;
+
+/// Path below the issuer.
+pub const PATH: &str = "/login";
+/// The parameter that says where to go after a sign-in that no application asked for.
+const NEXT: &str = "next";
+/// Longest username that is shown again.
+const MAX_SHOWN: usize = 320;
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Page {
+    layout: Layout,
+    csrf: String,
+    interaction: String,
+    next: Next,
+    client: Option<String>,
+    username: String,
+    refused: bool,
+}
+
+/// Where to go after a sign-in that no application asked for: one of a few places, so that nobody can be sent elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Account,
+    Password,
+}
+
+impl Next {
+    fn of(form: &Form) -> Self {
+        match form.get(NEXT) {
+            Some("password") => Self::Password,
+            _ => Self::Account,
+        }
+    }
+
+    /// The value of the parameter.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Password => "password",
+        }
+    }
+
+    /// The path.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Account => account::PATH,
+            Self::Password => password::PATH,
+        }
+    }
+
+    /// The sign-in page that leads there.
+    pub(super) fn sign_in(self) -> String {
+        match self {
+            Self::Account => PATH.to_owned(),
+            Self::Password => format!("{PATH}?{NEXT}={}", self.as_str()),
+        }
+    }
+}
+
+/// What a sign-in is for.
+pub(super) struct Errand {
+    pub(super) underway: Option<Underway>,
+    pub(super) next: Next,
+}
+
+impl Errand {
+    /// Reads it from the page's URL or the form.
+    pub(super) async fn of(visit: &Visit<'_>, form: &Form) -> Result<Self, Stop> {
+        Ok(Self {
+            underway: Underway::of(visit, form).await?,
+            next: Next::of(form),
+        })
+    }
+
+    /// The sealed request, empty without one.
+    pub(super) fn interaction(&self) -> &str {
+        self.underway.as_ref().map_or("", |underway| &underway.text)
+    }
+
+    /// The page where the sign-in can be begun again.
+    pub(super) fn sign_in(&self) -> String {
+        match &self.underway {
+            Some(underway) => format!("{PATH}?{INTERACTION}={}", underway.text),
+            None => self.next.sign_in(),
+        }
+    }
+
+    /// The name of the application that asks.
+    pub(super) fn client(&self) -> Option<String> {
+        self.underway
+            .as_ref()
+            .map(|underway| name_of(&underway.opened.client))
+    }
+
+    /// The page's policy: Chrome follows the redirects after a form, up to the application.
+    pub(super) fn policy(&self, response: &mut HttpResponse) {
+        if let Some(underway) = &self.underway {
+            let target = underway.opened.back.redirect.form_action();
+            let policy = Policy {
+                forms: &[&target],
+                ..Policy::default()
+            };
+            response
+                .headers_mut()
+                .insert(header::CONTENT_SECURITY_POLICY, policy.header());
+        }
+    }
+}
+
+/// `GET /login`.
+pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
+    visited(&app, &exchange, &http, async |visit| {
+        let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal).error_response())?;
+        let errand = Errand::of(visit, &query).await?;
+        let user = visit.user().await?;
+        let Some(underway) = &errand.underway else {
+            if user.is_some() {
+                return Ok(visit.see_other(errand.next.path()));
+            }
+            return show(visit, &errand, visit.layout(), String::new(), false);
+        };
+        // Somebody who has to sign in once more most likely does so as the same person.
+        let layout = visit.layout_for(user.as_ref()).await?;
+        let hint = underway.opened.parameters.get("login_hint");
+        let username = hint.map_or_else(|| layout.signed_in_as.clone(), ToOwned::to_owned);
+        show(visit, &errand, layout, username, false)
+    })
+    .await
+}
+
+/// `POST /login`.
+pub async fn post(
+    app: web::Data<App>,
+    exchange: Exchange,
+    http: HttpRequest,
+    form: FormBody,
+) -> HttpResponse {
+    visited(&app, &exchange, &http, async |visit| serve(visit, &form.0).await).await
+}
+
+async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
+    let errand = Errand::of(visit, form).await?;
+    visit.check_form(form, &["login", errand.interaction()], &errand.sign_in())?;
+    count(visit).await?;
+    let username = form.get("username").unwrap_or_default();
+    let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
+    match sign_in(visit, username, &password).await? {
+        SignIn::SignedIn(user) => complete(visit, &errand, &user).await,
+        SignIn::PasswordChangeNeeded(_) => new_password::ask(visit, &errand, username, None),
+        SignIn::Refused => {
+            failed(visit).await?;
+            show(visit, &errand, visit.layout(), username.to_owned(), true)
+        }
+    }
+}
+
+/// Counts an attempt, before the password is looked at.
+pub(super) async fn count(visit: &Visit<'_>) -> Result<(), Stop> {
+    match visit.exchange.sign_in_attempt().await {
+        Ok(()) => Ok(()),
+        Err(refused) => Err(limited(visit, &refused)),
+    }
+}
+
+/// Tells that an attempt failed.
+pub(super) async fn failed(visit: &Visit<'_>) -> Result<(), Stop> {
+    match visit.exchange.sign_in_failed().await {
+        Ok(()) => Ok(()),
+        Err(refused) => Err(limited(visit, &refused)),
+    }
+}
+
+fn limited(visit: &Visit<'_>, refused: &crate::surface::Refused) -> Stop {
+    if refused.status_code() == StatusCode::TOO_MANY_REQUESTS {
+        let event = visit
+            .app
+            .event(visit.now, EventType::RateLimited, Outcome::Failure, visit.tenant);
+        match event {
+            Ok(event) => visit.app.audit.note(
+                event
+                    .by(visit.exchange.caller())
+                    .with("method", "password")
+                    .because("too_many_attempts"),
+            ),
+            Err(fault) => return visit.fault(&fault),
+        }
+    }
+    refused.error_response()
+}
+
+/// Checks username and password.
+pub(super) async fn sign_in(visit: &Visit<'_>, username: &str, password: &Secret) -> Result<SignIn, Stop> {
+    let (accounts, caller) = (&visit.app.accounts, visit.exchange.caller());
+    accounts
+        .sign_in(visit.tenant, username, password, caller, visit.now)
+        .await
+        .map_err(|fault| visit.fault(&fault))
+}
+
+/// Begins or renews the session of a user who has just proved who it is, and goes on with what the sign-in is for.
+pub(super) async fn complete(visit: &Visit<'_>, errand: &Errand, user: &User) -> Result<HttpResponse, Stop> {
+    let app = visit.app;
+    let started = async {
+        let former = visit.cookie.as_ref().map(Secret::expose);
+        let caller = visit.exchange.caller();
+        let started = app
+            .accounts
+            .start_session(user, Proof::password(), former, caller, visit.now)
+            .await?;
+        if let Some(underway) = &errand.underway {
+            let (session, request) = (started.session.id, underway.interaction.id);
+            let mut conn = app.store.write().await?;
+            sessions::note_interaction(&mut conn, visit.tenant, session, request, Interaction::SignIn)
+                .await?;
+        }
+        Ok(started)
+    };
+    let started = started.await.map_err(|fault| visit.fault(&fault))?;
+    let mut response = match &errand.underway {
+        Some(underway) => visit.see_other(&underway.resume()),
+        None => visit.see_other(errand.next.path()),
+    };
+    visit.set_session_cookie(&mut response, &started.cookie);
+    Ok(response)
+}
+
+fn show(
+    visit: &Visit<'_>,
+    errand: &Errand,
+    layout: Layout,
+    username: String,
+    refused: bool,
+) -> Result<HttpResponse, Stop> {
+    let page = Page {
+        layout,
+        csrf: visit.form_token(&["login", errand.interaction()])?,
+        interaction: errand.interaction().to_owned(),
+        next: errand.next,
+        client: errand.client(),
+        username: username.chars().take(MAX_SHOWN).collect(),
+        refused,
+    };
+    let status = if refused {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
+    let mut response = page::respond(status, &page);
+    errand.policy(&mut response);
+    Ok(response)
+}

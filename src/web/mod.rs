@@ -1,0 +1,62 @@
+//! Pages for people: signing in, agreeing, and the own account. Plain HTML forms that work without JavaScript.
+//!
+//! Each form carries a token that is bound to the browser and to what the form is for (`protect::csrf`); each change
+//! commits together with the event that records it.
+
+mod account;
+mod consent;
+mod device;
+mod login;
+mod new_password;
+mod password;
+mod request;
+mod scope_texts;
+
+use crate::app::App;
+use crate::protect::Exchange;
+use crate::protect::routes::{Policy, Routes};
+use crate::visit::{Visit, see_other};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// The pages of this module.
+pub fn routes(routes: &mut Routes) {
+    let page = Policy::PAGE;
+    routes.add(Method::GET, "/", page, home);
+    routes.add(Method::GET, "/.well-known/change-password", page, change_password);
+    routes.add(Method::GET, login::PATH, page, login::get);
+    routes.add(Method::POST, login::PATH, page, login::post);
+    routes.add(Method::POST, new_password::PATH, page, new_password::post);
+    routes.add(Method::GET, consent::PATH, page, consent::get);
+    routes.add(Method::POST, consent::PATH, page, consent::post);
+    routes.add(Method::GET, account::PATH, page, account::get);
+    routes.add(Method::POST, account::END_SESSION, page, account::end_session);
+    routes.add(Method::POST, account::END_FAMILY, page, account::end_family);
+    routes.add(Method::POST, account::WITHDRAW, page, account::withdraw);
+    routes.add(Method::GET, password::PATH, page, password::get);
+    routes.add(Method::POST, password::PATH, page, password::post);
+}
+
+/// `GET /`.
+async fn home(app: web::Data<App>) -> HttpResponse {
+    see_other(&format!("{}{}", app.config.issuer.path(), account::PATH))
+}
+
+/// `GET /.well-known/change-password`: where password managers look (W3C, A Well-Known URL for Changing Passwords).
+async fn change_password(app: web::Data<App>) -> HttpResponse {
+    see_other(&format!("{}{}", app.config.issuer.path(), password::PATH))
+}
+
+/// Serves one request of a person: looks at the cookies, calls `serve`, and answers with whatever came of it.
+async fn visited<F>(app: &App, exchange: &Exchange, http: &HttpRequest, serve: F) -> HttpResponse
+where
+    F: AsyncFnOnce(&Visit<'_>) -> Result<HttpResponse, HttpResponse>,
+{
+    match Visit::begin(app, exchange, http).await {
+        Ok(visit) => {
+            let (Ok(response) | Err(response)) = serve(&visit).await;
+            visit.finish(response)
+        }
+        Err(stop) => stop,
+    }
+}

@@ -1,0 +1,78 @@
+//! The authorization request that a page is shown for.
+
+use crate::oauth::authorize::endpoint::{self, Opened};
+use crate::oauth::authorize::interaction::Interaction;
+use crate::page::{Notice, Tone};
+use crate::protect::body::Form;
+use crate::storage::clients::Client;
+use crate::visit::{Stop, Visit};
+use actix_web::http::StatusCode;
+
+/// The parameter that stands for a request under way.
+pub const INTERACTION: &str = endpoint::INTERACTION;
+
+/// A request under way, its client and redirect URI known.
+pub struct Underway {
+    /// Its sealed text, as it goes into URLs and forms.
+    pub text: String,
+    /// The request as it was kept.
+    pub interaction: Interaction,
+    /// Client, redirect URI and parameters.
+    pub opened: Opened,
+}
+
+impl Underway {
+    /// Opens the request that a page was asked for with; `None` when it was asked for without one.
+    ///
+    /// # Errors
+    /// A page that tells what to do when the request is over 30 minutes old, from another browser or no longer valid.
+    pub async fn of(visit: &Visit<'_>, form: &Form) -> Result<Option<Self>, Stop> {
+        let Some(text) = form.get(INTERACTION) else {
+            return Ok(None);
+        };
+        let (app, keys, tenant) = (visit.app, &visit.keys, visit.tenant);
+        let interaction = Interaction::open(app, keys, tenant, text, visit.browser.hash(), visit.now)
+            .await
+            .map_err(|fault| visit.fault(&fault))?;
+        let Some(interaction) = interaction else {
+            return Err(expired(visit));
+        };
+        let parameters = Form::from(interaction.parameters.clone());
+        let opened = endpoint::open(app, visit.exchange, tenant, parameters)
+            .await
+            .map_err(|stopped| stopped.respond(app))?;
+        Ok(Some(Self {
+            text: text.to_owned(),
+            interaction,
+            opened,
+        }))
+    }
+
+    /// Where the request goes on once the page has done its part.
+    pub fn resume(&self) -> String {
+        // Sealed texts and handles consist of characters that need no escaping.
+        format!("{}?{INTERACTION}={}", crate::oauth::authorize::PATH, self.text)
+    }
+}
+
+/// How a client is called on pages.
+pub fn name_of(client: &Client) -> String {
+    client
+        .metadata
+        .client_name
+        .clone()
+        .unwrap_or_else(|| client.client_id.to_string())
+}
+
+fn expired(visit: &Visit<'_>) -> Stop {
+    Notice::new(
+        visit.layout(),
+        Tone::Error,
+        "This page has expired",
+        "Signing in to an application has to be finished within 30 minutes and in the browser where it was begun. \
+         Go back to the application and start again.",
+    )
+    .link(&visit.path(super::account::PATH), "Go to your account")
+    .request(visit.exchange.request_id())
+    .respond(StatusCode::BAD_REQUEST)
+}
