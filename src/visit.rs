@@ -12,6 +12,7 @@ use crate::protect::cookies::Cookie;
 use crate::protect::csrf::{self, Browser};
 use crate::storage::sessions::Session;
 use crate::storage::users::{self, User};
+use crate::surface::Refused;
 use crate::types::{Secret, TenantId, Timestamp};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
@@ -38,8 +39,28 @@ pub struct Visit<'a> {
     http: &'a HttpRequest,
 }
 
-/// A page in place of what the visitor wanted.
-pub type Stop = HttpResponse;
+/// An answer in place of what the visitor wanted.
+#[derive(Debug)]
+pub struct Stop(Box<HttpResponse>);
+
+impl Stop {
+    /// The answer.
+    pub fn into_response(self) -> HttpResponse {
+        *self.0
+    }
+}
+
+impl From<HttpResponse> for Stop {
+    fn from(response: HttpResponse) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        refused.error_response().into()
+    }
+}
 
 impl<'a> Visit<'a> {
     /// Looks at the cookies of a request.
@@ -55,9 +76,9 @@ impl<'a> Visit<'a> {
                 .uri()
                 .path_and_query()
                 .map_or("/", |path_and_query| path_and_query.as_str());
-            return Err(page::go_on(app.config.issuer.path(), url));
+            return Err(page::go_on(app.config.issuer.path(), url).into());
         }
-        let failed = |fault: Fault| exchange.fault(&fault).error_response();
+        let failed = |fault: Fault| Stop::from(exchange.fault(&fault));
         let keys = app.keys.of(tenant).await.map_err(failed)?;
         let browser = Browser::of(cookies, &app.entropy, tenant, http.headers()).map_err(failed)?;
         let cookie = cookies.read(Cookie::Session, tenant, http.headers());
@@ -70,9 +91,7 @@ impl<'a> Visit<'a> {
             None => None,
         };
         if let Some(Current::Fresh(session)) = &current {
-            exchange
-                .user(tenant, session.user_id)
-                .map_err(|refused| refused.error_response())?;
+            exchange.user(tenant, session.user_id)?;
         }
         Ok(Self {
             app,
@@ -168,10 +187,10 @@ impl<'a> Visit<'a> {
     /// the page where the form can be had anew.
     pub fn check_form(&self, form: &Form, purpose: &[&str], again: &str) -> Result<(), Stop> {
         let refuse = |title, detail: &str| {
-            Err(Notice::new(self.layout(), Tone::Error, title, detail)
+            let notice = Notice::new(self.layout(), Tone::Error, title, detail)
                 .link(&self.path(again), "Open the page again")
-                .request(self.exchange.request_id())
-                .respond(StatusCode::FORBIDDEN))
+                .request(self.exchange.request_id());
+            Err(notice.respond(StatusCode::FORBIDDEN).into())
         };
         if !csrf::is_own_form(&self.app.config.issuer, self.http.headers()) {
             return refuse(
@@ -199,7 +218,7 @@ impl<'a> Visit<'a> {
 
     /// Our own fault, as a page.
     pub fn fault(&self, fault: &Fault) -> Stop {
-        self.exchange.fault(fault).error_response()
+        self.exchange.fault(fault).into()
     }
 
     /// Sends the browser on to a path of this server.

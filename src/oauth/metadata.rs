@@ -4,7 +4,7 @@
 use super::authorize::redirect::ResponseMode;
 use super::{authorize, introspect, jwks, revoke, token};
 use crate::app::App;
-use crate::oidc::{claims, userinfo};
+use crate::oidc::{claims, logout, userinfo};
 use crate::types::{Algorithm, AuthMethod, GrantType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use ring::digest;
@@ -63,6 +63,7 @@ fn document(app: &App) -> Value {
         "revocation_endpoint": at(revoke::PATH),
         "introspection_endpoint": at(introspect::PATH),
         "userinfo_endpoint": at(userinfo::PATH),
+        "end_session_endpoint": at(logout::PATH),
         "jwks_uri": at(jwks::PATH),
         "scopes_supported": scopes,
         "response_types_supported": ["code"],

@@ -133,10 +133,10 @@ pub async fn post(
 async fn answer(app: &App, exchange: &Exchange, http: &HttpRequest, parameters: &Form) -> HttpResponse {
     match Visit::begin(app, exchange, http).await {
         Ok(visit) => {
-            let (Ok(response) | Err(response)) = serve(&visit, parameters).await;
-            visit.finish(response)
+            let response = serve(&visit, parameters).await;
+            visit.finish(response.unwrap_or_else(Stop::into_response))
         }
-        Err(stop) => stop,
+        Err(stop) => stop.into_response(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::storage::{consents, outbox};
 use crate::types::{ClientId, GrantId, SessionId};
 use crate::visit::{Stop, Visit};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 /// Path below the issuer.
@@ -76,7 +76,7 @@ struct GrantRow {
 /// `GET /account`.
 pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
     visited(&app, &exchange, &http, async |visit| {
-        let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal).error_response())?;
+        let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal))?;
         let done = match query.get("done") {
             Some("password") => Some("Your password is changed. You are signed out everywhere else."),
             Some("session") => Some("The session has ended."),

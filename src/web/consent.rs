@@ -17,7 +17,7 @@ use crate::storage::{consents, outbox};
 use crate::types::ScopeSet;
 use crate::visit::{Stop, Visit};
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use url::Url;
 
@@ -51,7 +51,7 @@ struct Asked<'v> {
 /// `GET /consent`.
 pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
     visited(&app, &exchange, &http, async |visit| {
-        let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal).error_response())?;
+        let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal))?;
         show(visit, &Asked::of(visit, &query).await?).await
     })
     .await
@@ -89,7 +89,7 @@ impl<'v> Asked<'v> {
         };
         let Some(session) = visit.session() else {
             // Signed out, or idle for too long, meanwhile: the request itself knows that a sign-in comes first.
-            return Err(visit.see_other(&underway.resume()));
+            return Err(visit.see_other(&underway.resume()).into());
         };
         let opened = &underway.opened;
         let request = AuthorizationRequest::read(&opened.client, &opened.parameters)
@@ -207,5 +207,7 @@ fn nothing_asked(visit: &Visit<'_>) -> Stop {
         "This page appears when an application asks for access to your account. Start in the application.",
     )
     .link(&visit.path(account::PATH), "Go to your account")
+    .request(visit.exchange.request_id())
     .respond(StatusCode::BAD_REQUEST)
+    .into()
 }

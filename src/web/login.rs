@@ -15,6 +15,7 @@ use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::storage::sessions::{self, Interaction};
 use crate::storage::users::User;
+use crate::surface::Refused;
 use crate::types::Secret;
 use crate::visit::{Stop, Visit};
 use actix_web::http::{StatusCode, header};
@@ -133,7 +134,7 @@ impl Errand {
 /// `GET /login`.
 pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
     visited(&app, &exchange, &http, async |visit| {
-        let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal).error_response())?;
+        let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal))?;
         let errand = Errand::of(visit, &query).await?;
         let user = visit.user().await?;
         let Some(underway) = &errand.underway else {
@@ -181,7 +182,7 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
 pub(super) async fn count(visit: &Visit<'_>) -> Result<(), Stop> {
     match visit.exchange.sign_in_attempt().await {
         Ok(()) => Ok(()),
-        Err(refused) => Err(limited(visit, &refused)),
+        Err(refused) => Err(limited(visit, refused)),
     }
 }
 
@@ -189,11 +190,11 @@ pub(super) async fn count(visit: &Visit<'_>) -> Result<(), Stop> {
 pub(super) async fn failed(visit: &Visit<'_>) -> Result<(), Stop> {
     match visit.exchange.sign_in_failed().await {
         Ok(()) => Ok(()),
-        Err(refused) => Err(limited(visit, &refused)),
+        Err(refused) => Err(limited(visit, refused)),
     }
 }
 
-fn limited(visit: &Visit<'_>, refused: &crate::surface::Refused) -> Stop {
+fn limited(visit: &Visit<'_>, refused: Refused) -> Stop {
     if refused.status_code() == StatusCode::TOO_MANY_REQUESTS {
         let event = visit
             .app
@@ -208,7 +209,7 @@ fn limited(visit: &Visit<'_>, refused: &crate::surface::Refused) -> Stop {
             Err(fault) => return visit.fault(&fault),
         }
     }
-    refused.error_response()
+    refused.into()
 }
 
 /// Checks username and password.

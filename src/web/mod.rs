@@ -15,7 +15,7 @@ mod scope_texts;
 use crate::app::App;
 use crate::protect::Exchange;
 use crate::protect::routes::{Policy, Routes};
-use crate::visit::{Visit, see_other};
+use crate::visit::{Stop, Visit, see_other};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -50,13 +50,13 @@ async fn change_password(app: web::Data<App>) -> HttpResponse {
 /// Serves one request of a person: looks at the cookies, calls `serve`, and answers with whatever came of it.
 async fn visited<F>(app: &App, exchange: &Exchange, http: &HttpRequest, serve: F) -> HttpResponse
 where
-    F: AsyncFnOnce(&Visit<'_>) -> Result<HttpResponse, HttpResponse>,
+    F: AsyncFnOnce(&Visit<'_>) -> Result<HttpResponse, Stop>,
 {
     match Visit::begin(app, exchange, http).await {
         Ok(visit) => {
-            let (Ok(response) | Err(response)) = serve(&visit).await;
-            visit.finish(response)
+            let response = serve(&visit).await;
+            visit.finish(response.unwrap_or_else(Stop::into_response))
         }
-        Err(stop) => stop,
+        Err(stop) => stop.into_response(),
     }
 }

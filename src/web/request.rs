@@ -75,4 +75,5 @@ fn expired(visit: &Visit<'_>) -> Stop {
     .link(&visit.path(super::account::PATH), "Go to your account")
     .request(visit.exchange.request_id())
     .respond(StatusCode::BAD_REQUEST)
+    .into()
 }

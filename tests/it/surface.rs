@@ -38,6 +38,25 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/oauth2/revoke", Access::Client),
     ("GET", "/oauth2/userinfo", Access::Bearer),
     ("POST", "/oauth2/userinfo", Access::Bearer),
+    ("GET", "/oauth2/logout", Access::Public(200)),
+    // Becomes a GET, since cookies may not have come along.
+    ("POST", "/oauth2/logout", Access::Public(303)),
+    ("GET", "/", Access::Public(303)),
+    ("GET", "/.well-known/change-password", Access::Public(303)),
+    ("GET", "/login", Access::Public(200)),
+    // A form without its token.
+    ("POST", "/login", Access::Public(403)),
+    ("POST", "/login/password", Access::Public(403)),
+    // Nobody asks for consent.
+    ("GET", "/consent", Access::Public(400)),
+    ("POST", "/consent", Access::Public(400)),
+    // Whoever is not signed in has to do that first.
+    ("GET", "/account", Access::Public(303)),
+    ("POST", "/account/sessions", Access::Public(303)),
+    ("POST", "/account/grants", Access::Public(303)),
+    ("POST", "/account/consents", Access::Public(303)),
+    ("GET", "/account/password", Access::Public(303)),
+    ("POST", "/account/password", Access::Public(303)),
 ];
 
 /// A token that is well-formed and signed by nobody.
