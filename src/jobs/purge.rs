@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::fault::Fault;
-use crate::storage::{authorization_requests, clients, grants, revoked_tokens, sessions};
+use crate::storage::{attempts, authorization_requests, clients, grants, revoked_tokens, sessions};
 use crate::types::Timestamp;
 
 /// Rows that one statement removes.
@@ -22,6 +22,7 @@ pub async fn run(app: &App, now: Timestamp) -> Result<(), Fault> {
             }
         };
     }
+    in_portions!(attempts::purge);
     in_portions!(grants::purge);
     in_portions!(sessions::purge);
     in_portions!(clients::purge_jtis);

@@ -114,6 +114,8 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
             return call.deny(&actor, &client.client_id, "admin_scope_given", CANNOT_GIVE);
         }
         let owned = client.metadata.resource_identifiers.clone();
+        // What takes away is not undone by giving back: a client that is enabled again begins anew.
+        let disabled = client.enabled && !enabled;
         let changes = change::apply(&mut client, metadata, enabled)?;
         if changes.is_empty() {
             return answer(&call, &client);
@@ -123,7 +125,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
             .client(&client.client_id)
             .with("changes", changes);
         let mut tx = call.app().store.begin().await?;
-        if !clients::update(&mut tx, &client, false, call.now()).await? {
+        if !clients::update(&mut tx, &client, disabled, call.now()).await? {
             continue;
         }
         if owned != client.metadata.resource_identifiers {
