@@ -66,7 +66,7 @@ mod tests {
         let verifier = Verifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
         assert_eq!(
             verifier.challenge().as_str(),
-            "E9Melhoa2OwvFrEMTJguCHaeK1SDjOtNQ4FXf4-pWqY"
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
     }
 
