@@ -5,11 +5,17 @@ pub mod browser;
 pub mod chaos;
 pub mod client;
 pub mod db;
+pub mod html;
 pub mod http;
+pub mod peer;
+pub mod people;
 pub mod process;
 pub mod program;
+pub mod provider;
+pub mod relying_party;
 pub mod source;
 pub mod statements;
+pub mod user_agent;
 
 pub use self::app::TestApp;
 pub use self::db::{Engine, TestDb};
