@@ -13,6 +13,7 @@ mod cli_user;
 mod client_authentication;
 mod client_registration;
 mod config;
+mod conformance;
 mod deployment;
 mod documentation;
 mod failure;
