@@ -26,6 +26,7 @@ mod layering;
 mod oidc_core;
 mod oidc_discovery;
 mod prepare;
+mod reuse;
 mod rfc6749;
 mod rfc6750;
 mod rfc7009;
