@@ -27,6 +27,7 @@ mod oidc_core;
 mod oidc_discovery;
 mod prepare;
 mod reuse;
+mod revocation_race;
 mod rfc6749;
 mod rfc6750;
 mod rfc7009;

@@ -1,0 +1,231 @@
+//! A user, client, session or consent is revoked at one replica while the other redeems and rotates: whatever the order in
+//! which the two meet in the database, nothing that was granted before lives on. The orders are searched, not listed.
+
+use crate::support::Engine;
+use crate::support::provider::{Provider, execute};
+use crate::support::relying_party::{RelyingParty, Tokens};
+use crate::support::{TestApp, user_agent::Browser};
+use grantor::audit::{EventType, Outcome};
+use grantor::storage::consents;
+use grantor::types::{ClientId, SessionId, TenantId};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::time::Duration;
+
+const T: TenantId = TenantId::FIRST;
+
+/// How many interleavings each engine goes through; `GRANTOR_TEST_CASES` asks for more.
+fn cases() -> u32 {
+    let asked = std::env::var("GRANTOR_TEST_CASES").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(400) / 16
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Revoked {
+    User,
+    Client,
+    Session,
+    Consent,
+    Family,
+}
+
+#[derive(Clone, Debug)]
+struct Story {
+    revoked: Revoked,
+    /// How long the revocation is held back, in microseconds.
+    delay: u64,
+    /// Rotations that go before and along with it, after the code.
+    rotations: usize,
+    /// Whether the code is redeemed before the race begins.
+    redeemed: bool,
+}
+
+fn stories() -> impl Strategy<Value = Story> {
+    let revoked = prop_oneof![
+        Just(Revoked::User),
+        Just(Revoked::Client),
+        Just(Revoked::Session),
+        Just(Revoked::Consent),
+        Just(Revoked::Family)
+    ];
+    (revoked, 0u64..25_000, 0usize..5, any::<bool>()).prop_map(|(revoked, delay, rotations, redeemed)| {
+        Story {
+            revoked,
+            delay,
+            rotations,
+            redeemed,
+        }
+    })
+}
+
+struct World {
+    p: Provider,
+    other: TestApp,
+}
+
+impl World {
+    async fn new(engine: Engine) -> Self {
+        let mut p = Provider::new(engine).await;
+        p.rp = RelyingParty::with(&p.app, |metadata| metadata.require_consent = true).await;
+        let other = p.app.replica().await;
+        Self { p, other }
+    }
+
+    async fn live(&mut self, story: &Story) -> Result<(), TestCaseError> {
+        let p = &mut self.p;
+        p.browser = Browser::new(&p.app);
+        let asked = p.rp.ask(&p.app);
+        let code = p.browser.authorize(&asked.url, &p.alice).await.code();
+        let mut given: Vec<Tokens> = Vec::new();
+        if story.redeemed {
+            given.push(Tokens::of(
+                p.rp.redeem_code(&p.app, &code, &asked.pkce.verifier).await,
+            ));
+        }
+        let (session, family) = self.newest().await;
+        let p = &self.p;
+        let before = given.last().map(|tokens| tokens.refresh.clone());
+        let client = async {
+            let mut given: Vec<Tokens> = Vec::new();
+            for _ in 0..=story.rotations {
+                let newest = given.last().map(|tokens| &tokens.refresh).or(before.as_ref());
+                let answer = match newest {
+                    None => p.rp.redeem_code(&p.app, &code, &asked.pkce.verifier).await,
+                    Some(token) => p.rp.refresh(&p.app, token).await,
+                };
+                if !answer.status.is_success() {
+                    break;
+                }
+                given.push(Tokens::of(answer));
+            }
+            given
+        };
+        let revocation = async {
+            tokio::time::sleep(Duration::from_micros(story.delay)).await;
+            self.revoke(story.revoked, session, &family).await;
+        };
+        let (more, ()) = tokio::join!(client, revocation);
+        given.extend(more);
+        self.p.app.app.clients.invalidate();
+        self.other.app.clients.invalidate();
+        for app in [&self.p.app, &self.other] {
+            let again = self.p.rp.redeem_code(app, &code, &asked.pkce.verifier).await;
+            prop_assert_eq!(again.status.as_u16(), 400, "the code: {}", again.text());
+            for tokens in &given {
+                prop_assert!(
+                    !self.p.rp.is_active(app, &tokens.access).await,
+                    "an access token lives on"
+                );
+                prop_assert!(
+                    !self.p.rp.is_active(app, &tokens.refresh).await,
+                    "a refresh token lives on"
+                );
+                let answer = self.p.rp.refresh(app, &tokens.refresh).await;
+                prop_assert_eq!(
+                    answer.status.as_u16(),
+                    400,
+                    "a refresh token works: {}",
+                    answer.text()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The session and family that were made last.
+    async fn newest(&self) -> (SessionId, String) {
+        let mut conn = self.p.app.app.store.read().await.unwrap();
+        let now = self.p.app.now();
+        let filter = grantor::storage::sessions::Filter {
+            user: Some(self.p.alice.id),
+            after: None,
+        };
+        let sessions = grantor::storage::sessions::list(&mut conn, T, filter, now, 1)
+            .await
+            .unwrap();
+        drop(conn);
+        let log = self.p.app.audit_log().await;
+        let granted = log
+            .iter()
+            .rfind(|record| record.event_type == "authorization_granted")
+            .unwrap();
+        (sessions[0].id, granted.token_family.clone().unwrap())
+    }
+
+    /// Revokes at the other replica.
+    async fn revoke(&self, what: Revoked, session: SessionId, family: &str) {
+        let app = &self.other.app;
+        let now = self.other.now();
+        let event = |event_type| app.event(now, event_type, Outcome::Success, T).unwrap();
+        match what {
+            Revoked::User => {
+                assert!(
+                    app.accounts
+                        .revoke(T, self.p.alice.id, event(EventType::UserRevoked))
+                        .await
+                        .unwrap()
+                );
+            }
+            Revoked::Client => {
+                let sql = format!(
+                    "UPDATE clients SET epoch = epoch + 1 WHERE client_id = '{}'",
+                    self.p.rp.client_id
+                );
+                execute(&app.store, &sql).await;
+            }
+            Revoked::Session => {
+                let event = event(EventType::SessionEnded).user(self.p.alice.id);
+                assert!(
+                    app.accounts
+                        .end_session(T, session, "admin", event, now)
+                        .await
+                        .unwrap()
+                );
+            }
+            Revoked::Consent => {
+                let client = ClientId::parse(&self.p.rp.client_id).unwrap();
+                let mut tx = app.store.begin().await.unwrap();
+                assert!(
+                    consents::withdraw(&mut tx, T, self.p.alice.id, &client, now)
+                        .await
+                        .unwrap()
+                        .is_some()
+                );
+                tx.commit().await.unwrap();
+            }
+            Revoked::Family => {
+                let mut tx = app.store.begin().await.unwrap();
+                grantor::storage::grants::revoke(&mut tx, T, family.parse().unwrap(), "admin", now)
+                    .await
+                    .unwrap();
+                tx.commit().await.unwrap();
+            }
+        }
+    }
+}
+
+async fn search(engine: Engine) {
+    let world = World::new(engine).await;
+    let world = tokio::sync::Mutex::new(world);
+    let runtime = tokio::runtime::Handle::current();
+    let searched = tokio::task::spawn_blocking(move || {
+        let config = Config {
+            cases: cases(),
+            failure_persistence: None,
+            max_shrink_iters: 20,
+            ..Config::default()
+        };
+        TestRunner::new(config).run(&stories(), |story| {
+            runtime.block_on(async { world.lock().await.live(&story).await })
+        })
+    });
+    if let Err(error) = searched.await.unwrap() {
+        panic!("{error}");
+    }
+}
+
+on_both_engines! {
+    async fn nothing_that_was_granted_before_lives_on(engine: Engine) {
+        search(engine).await;
+    }
+}
