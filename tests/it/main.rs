@@ -8,6 +8,7 @@ mod support;
 mod account;
 mod admin;
 mod audit;
+mod audit_outage;
 mod cli;
 mod cli_user;
 mod client_authentication;

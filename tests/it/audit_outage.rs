@@ -1,0 +1,144 @@
+//! The audit store is blocked while codes are redeemed, tokens rotated and replayed, and then released: nothing is issued that is
+//! not audited, nothing is lost that was not issued, and what takes rights away happened all the same (design.md, Order).
+
+use crate::support::people::Person;
+use crate::support::provider::{Provider, history, refused};
+use crate::support::relying_party::{RelyingParty, Tokens};
+use crate::support::user_agent::Browser;
+use crate::support::{Engine, TestApp};
+use grantor::types::GrantType;
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
+use std::time::{Duration, Instant};
+
+/// Holds the audit store's tables so that nobody else can write.
+enum Blockade {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Blockade {
+    async fn of(app: &TestApp) -> Self {
+        match &app.db.audit_url {
+            Some(url) => {
+                let mut conn = SqliteConnection::connect(url).await.unwrap();
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut conn).await.unwrap();
+                Self::Sqlite(conn)
+            }
+            None => {
+                let mut conn = PgConnection::connect(&app.db.url).await.unwrap();
+                sqlx::query("BEGIN").execute(&mut conn).await.unwrap();
+                let lock = "LOCK TABLE audit.audit_events IN ACCESS EXCLUSIVE MODE";
+                sqlx::query(lock).execute(&mut conn).await.unwrap();
+                Self::Postgres(conn)
+            }
+        }
+    }
+
+    async fn lift(self) {
+        match self {
+            Self::Sqlite(mut conn) => {
+                sqlx::query("ROLLBACK").execute(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+            }
+            Self::Postgres(mut conn) => {
+                sqlx::query("ROLLBACK").execute(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+            }
+        }
+    }
+}
+
+/// Asks until the server has recovered, which it does by itself.
+async fn recovered(mut ask: impl AsyncFnMut() -> crate::support::http::Answer) -> Tokens {
+    let started = Instant::now();
+    loop {
+        let answer = ask().await;
+        if answer.status.as_u16() != 503 {
+            return Tokens::of(answer);
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "it does not recover");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+on_both_engines! {
+    async fn nothing_is_lost_and_nothing_is_forgiven(engine: Engine) {
+        let mut p = Provider::new(engine).await;
+        let machine = RelyingParty::with(&p.app, |metadata| metadata.grant_types = vec![GrantType::ClientCredentials]).await;
+        let asked = p.rp.ask(&p.app);
+        let code = p.browser.authorize(&asked.url, &p.alice).await.code();
+        let held = p.sign_in().await;
+        let bob = Person::new(&p.app, "bob").await;
+        let mut bobs_browser = Browser::new(&p.app);
+        let stolen = p.rp.sign_in(&p.app, &mut bobs_browser, &bob, "openid").await;
+        let newest = Tokens::of(p.rp.refresh(&p.app, &stolen.refresh).await);
+        let unwanted = p.sign_in().await;
+
+        let blockade = Blockade::of(&p.app).await;
+        let grant = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+        let started = Instant::now();
+        let silent = p.rp.ask_for(&p.app, &[("prompt", "none")]);
+        let mut her_browser = p.browser.clone();
+        let (redeemed, rotated, own, replayed, revoked, authorized) = tokio::join!(
+            p.rp.redeem_code(&p.app, &code, &asked.pkce.verifier),
+            p.rp.refresh(&p.app, &held.refresh),
+            machine.post(&p.app, "/oauth2/token", &grant),
+            p.rp.refresh(&p.app, &stolen.refresh),
+            p.rp.revoke(&p.app, &unwanted.refresh),
+            her_browser.open(&silent.url),
+        );
+        assert!(started.elapsed() < Duration::from_secs(9), "each answers within 5 s: {:?}", started.elapsed());
+        for answer in [&redeemed, &rotated, &own] {
+            assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());
+            assert!(!answer.header("retry-after").is_empty());
+            assert!(!answer.text().contains("access_token"));
+        }
+        assert_eq!(authorized.parameter("code"), None);
+        assert_eq!(authorized.error(), "temporarily_unavailable");
+        refused(replayed, 400, "invalid_grant");
+        revoked.expect(200);
+        assert!(!p.rp.is_active(&p.app, &unwanted.access).await);
+        assert!(!p.rp.is_active(&p.app, &newest.access).await, "what takes away happens all the same");
+        blockade.lift().await;
+
+        let first = recovered(async || p.rp.redeem_code(&p.app, &code, &asked.pkce.verifier).await).await;
+        let second = recovered(async || p.rp.refresh(&p.app, &held.refresh).await).await;
+        recovered(async || machine.post(&p.app, "/oauth2/token", &grant).await).await;
+        for tokens in [&first, &second] {
+            assert!(p.rp.is_active(&p.app, &tokens.access).await);
+            let log = history(&p.app, &tokens.family()).await;
+            assert!(!log.iter().any(|record| record.event_type == "family_revoked"), "{log:#?}");
+        }
+        Tokens::of(p.rp.refresh(&p.app, &first.refresh).await);
+        refused(p.rp.refresh(&p.app, &newest.refresh).await, 400, "invalid_grant");
+        assert_eq!(p.silent(&mut bobs_browser).await.as_deref(), Some("login_required"));
+        // The outbox delivers what could not be written meanwhile.
+        p.app.app.audit.deliver_outbox().await.unwrap();
+        let log = history(&p.app, &unwanted.family()).await;
+        assert!(log.iter().any(|record| record.event_type == "family_revoked"), "{log:#?}");
+        let log = history(&p.app, &stolen.family()).await;
+        for want in ["refresh_reuse_detected", "family_revoked"] {
+            assert!(log.iter().any(|record| record.event_type == want), "{want}: {log:#?}");
+        }
+    }
+
+    /// A rotation that is refused for want of its record, again and again, costs nobody the family; neither does the retry
+    /// window get in its way.
+    async fn a_rotation_that_could_not_be_recorded_is_put_back(engine: Engine) {
+        let mut p = Provider::new(engine).await;
+        p.rp = RelyingParty::with(&p.app, |metadata| metadata.refresh_token_retry_seconds = 60).await;
+        let first = p.sign_in().await;
+        let second = Tokens::of(p.rp.refresh(&p.app, &first.refresh).await);
+        let blockade = Blockade::of(&p.app).await;
+        for _ in 0..2 {
+            let answer = p.rp.refresh(&p.app, &second.refresh).await;
+            assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());
+        }
+        blockade.lift().await;
+        let third = recovered(async || p.rp.refresh(&p.app, &second.refresh).await).await;
+        assert!(p.rp.is_active(&p.app, &third.access).await);
+        // The generation before the put-back one is as used as it was.
+        refused(p.rp.refresh(&p.app, &first.refresh).await, 400, "invalid_grant");
+        assert!(!p.rp.is_active(&p.app, &third.access).await);
+    }
+}
