@@ -16,6 +16,7 @@ pub mod relying_party;
 pub mod source;
 pub mod statements;
 pub mod user_agent;
+pub mod webdriver;
 
 pub use self::app::TestApp;
 pub use self::db::{Engine, TestDb};

@@ -1,0 +1,227 @@
+//! Client libraries that others wrote sign people in here as they are: the crates `openidconnect` and `oauth2`.
+
+use crate::support::http::Http;
+use crate::support::provider::Provider;
+use crate::support::relying_party::RelyingParty;
+use crate::support::{Engine, TestApp};
+use grantor::clock::Clock;
+use grantor::types::Algorithm;
+use oauth2::basic::BasicClient;
+use oauth2::{HttpRequest, HttpResponse, TokenIntrospectionResponse as _, TokenResponse as _};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreUserInfoClaims};
+use openidconnect::{
+    AccessTokenHash, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IntrospectionUrl,
+    IssuerUrl, Nonce, PkceCodeChallenge, RedirectUrl, RevocationUrl, Scope, TokenResponse as _, TokenUrl,
+};
+
+/// Sends what a library wants sent.
+async fn send(http: Http, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
+    let (head, body) = request.into_parts();
+    // They revoke over https alone: TLS ends before this server.
+    let target = head.uri.to_string().replacen("https://", "http://", 1);
+    let mut call = http.call(head.method, &target);
+    for (name, value) in &head.headers {
+        if name != "content-type" {
+            call = call.header(name.as_str(), value.to_str().expect("text"));
+        }
+    }
+    if let Some(content_type) = head.headers.get("content-type") {
+        call = call.body(content_type.to_str().expect("text"), body);
+    }
+    let answer = call.try_send().await?;
+    let mut response = HttpResponse::new(answer.body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    Ok(response)
+}
+
+/// A server whose clock shows the time by which the libraries check tokens.
+async fn provider() -> Provider {
+    let p = Provider::new(Engine::Sqlite).await;
+    p.app
+        .advance(Clock::System.now().seconds() - p.app.now().seconds());
+    p
+}
+
+/// The addresses that the libraries do not look up themselves.
+async fn endpoint(app: &TestApp, name: &str) -> String {
+    let metadata = app
+        .http
+        .get("/.well-known/openid-configuration")
+        .send()
+        .await
+        .expect(200)
+        .json();
+    metadata[name].as_str().expect("an endpoint").to_owned()
+}
+
+async fn revocation_url(app: &TestApp) -> RevocationUrl {
+    let url = endpoint(app, "revocation_endpoint").await;
+    RevocationUrl::new(url.replacen("http://", "https://", 1)).unwrap()
+}
+
+#[tokio::test]
+async fn openidconnect_signs_people_in_with_rs256_and_es256() {
+    let mut p = provider().await;
+    for alg in [Algorithm::RS256, Algorithm::ES256] {
+        p.rp = RelyingParty::with(&p.app, |metadata| {
+            metadata.id_token_signed_response_alg = Some(alg)
+        })
+        .await;
+        openidconnect_completes(&mut p).await;
+    }
+}
+
+async fn openidconnect_completes(p: &mut Provider) {
+    let base = p.app.http.clone();
+    let http = |request: HttpRequest| send(base.clone(), request);
+    let issuer = IssuerUrl::new(p.app.issuer().to_owned()).unwrap();
+    let metadata = CoreProviderMetadata::discover_async(issuer, &http).await.unwrap();
+    let client = CoreClient::from_provider_metadata(
+        metadata,
+        ClientId::new(p.rp.client_id.clone()),
+        p.rp.secret.clone().map(ClientSecret::new),
+    )
+    .set_redirect_uri(RedirectUrl::new(p.rp.redirect_uri.clone()).unwrap())
+    .set_introspection_url(IntrospectionUrl::new(endpoint(&p.app, "introspection_endpoint").await).unwrap())
+    .set_revocation_url(revocation_url(&p.app).await);
+
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let (url, state, nonce) = client
+        .authorize_url(
+            CoreAuthenticationFlow::AuthorizationCode,
+            CsrfToken::new_random,
+            Nonce::new_random,
+        )
+        .add_scopes(["profile", "email", "offline_access"].map(|scope| Scope::new(scope.to_owned())))
+        .set_pkce_challenge(challenge)
+        .url();
+    let page = p.browser.authorize(url.as_str(), &p.alice).await;
+    assert_eq!(page.parameter("state").as_ref(), Some(state.secret()));
+
+    let code = AuthorizationCode::new(page.code());
+    let tokens = client
+        .exchange_code(code)
+        .unwrap()
+        .set_pkce_verifier(verifier)
+        .request_async(&http)
+        .await
+        .unwrap();
+    let verified = client.id_token_verifier();
+    let id_token = tokens.id_token().expect("an ID token");
+    let claims = id_token.claims(&verified, &nonce).expect("the ID token verifies");
+    let hash = AccessTokenHash::from_token(
+        tokens.access_token(),
+        id_token.signing_alg().unwrap(),
+        id_token.signing_key(&verified).unwrap(),
+    );
+    assert_eq!(claims.access_token_hash(), Some(&hash.unwrap()));
+    assert_eq!(claims.subject().as_str(), p.alice.id.to_string());
+
+    let subject = claims.subject().clone();
+    let request = client
+        .user_info(tokens.access_token().clone(), Some(subject))
+        .unwrap();
+    let info: CoreUserInfoClaims = request.request_async(&http).await.unwrap();
+    assert_eq!(
+        info.email().map(|email| email.as_str()),
+        Some("alice@example.com")
+    );
+
+    let refresh_token = tokens.refresh_token().expect("a refresh token");
+    let next = client
+        .exchange_refresh_token(refresh_token)
+        .unwrap()
+        .request_async(&http)
+        .await
+        .unwrap();
+    let again = next
+        .id_token()
+        .expect("an ID token")
+        .claims(&verified, |_: Option<&Nonce>| Ok(()))
+        .unwrap();
+    assert_eq!(again.subject().as_str(), p.alice.id.to_string());
+
+    let access = next.access_token();
+    assert!(
+        client
+            .introspect(access)
+            .request_async(&http)
+            .await
+            .unwrap()
+            .active()
+    );
+    let revocable = next.refresh_token().expect("rotated").clone().into();
+    client
+        .revoke_token(revocable)
+        .unwrap()
+        .request_async(&http)
+        .await
+        .unwrap();
+    assert!(
+        !client
+            .introspect(access)
+            .request_async(&http)
+            .await
+            .unwrap()
+            .active()
+    );
+    let spent = next.refresh_token().expect("rotated");
+    let refused = client
+        .exchange_refresh_token(spent)
+        .unwrap()
+        .request_async(&http)
+        .await;
+    assert!(refused.is_err(), "the family is over");
+}
+
+#[tokio::test]
+async fn oauth2_completes_the_code_flow() {
+    let mut p = provider().await;
+    let base = p.app.http.clone();
+    let http = |request: HttpRequest| send(base.clone(), request);
+    let client = BasicClient::new(ClientId::new(p.rp.client_id.clone()))
+        .set_client_secret(ClientSecret::new(p.rp.secret.clone().unwrap()))
+        .set_auth_uri(AuthUrl::new(endpoint(&p.app, "authorization_endpoint").await).unwrap())
+        .set_token_uri(TokenUrl::new(endpoint(&p.app, "token_endpoint").await).unwrap())
+        .set_introspection_url(
+            IntrospectionUrl::new(endpoint(&p.app, "introspection_endpoint").await).unwrap(),
+        )
+        .set_revocation_url(revocation_url(&p.app).await)
+        .set_redirect_uri(RedirectUrl::new(p.rp.redirect_uri.clone()).unwrap());
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let request = client
+        .authorize_url(CsrfToken::new_random)
+        .add_scope(Scope::new("orders:read".to_owned()));
+    let (url, state) = request.set_pkce_challenge(challenge).url();
+    let page = p.browser.authorize(url.as_str(), &p.alice).await;
+    assert_eq!(page.parameter("state").as_ref(), Some(state.secret()));
+    let request = client
+        .exchange_code(AuthorizationCode::new(page.code()))
+        .set_pkce_verifier(verifier);
+    let tokens = request.request_async(&http).await.unwrap();
+    assert_eq!(tokens.scopes(), Some(&vec![Scope::new("orders:read".to_owned())]));
+    let request = client.exchange_refresh_token(tokens.refresh_token().unwrap());
+    let next = request.request_async(&http).await.unwrap();
+    let seen = client
+        .introspect(next.access_token())
+        .request_async(&http)
+        .await
+        .unwrap();
+    assert!(seen.active());
+    assert_eq!(seen.client_id().map(|id| id.as_str()), Some(&*p.rp.client_id));
+    client
+        .revoke_token(next.access_token().clone().into())
+        .unwrap()
+        .request_async(&http)
+        .await
+        .unwrap();
+    assert!(
+        !client
+            .introspect(next.access_token())
+            .request_async(&http)
+            .await
+            .unwrap()
+            .active()
+    );
+}
