@@ -1,5 +1,6 @@
 //! A call of the admin API: who makes it, what it says, and how it ends.
 
+use super::clients::Unregistered;
 use super::problem;
 use super::schema;
 use crate::app::App;
@@ -63,6 +64,19 @@ impl From<Refusal> for Stop {
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<Unregistered> for Stop {
+    fn from(unregistered: Unregistered) -> Self {
+        match unregistered {
+            Unregistered::Invalid(violations) => problem::invalid(violations).into(),
+            Unregistered::Taken { pointer, detail } => problem::conflict(pointer, detail).into(),
+            Unregistered::NotAllowed(_) => {
+                problem::forbidden("A caller cannot give what it does not have itself.").into()
+            }
+            Unregistered::Fault(fault) => fault.into(),
+        }
     }
 }
 
@@ -151,13 +165,22 @@ impl Call {
         Ok(form)
     }
 
+    /// The body, whatever it says.
+    ///
+    /// # Errors
+    /// 400 when it is no JSON; 408 and 413 where it does not arrive or is too large.
+    pub async fn json(&self) -> Result<Value, Stop> {
+        let mut payload = self.0.payload.replace(Payload::None);
+        let JsonBody(body) = JsonBody::from_request(&self.0.http, &mut payload).await?;
+        Ok(body)
+    }
+
     /// The body, valid by its schema.
     ///
     /// # Errors
-    /// 400 with everything that is wrong; 408 and 413 where it does not arrive or is too large.
+    /// 400 with everything that is wrong; otherwise as [`Self::json`].
     pub async fn body(&self, schema: &str) -> Result<Value, Stop> {
-        let mut payload = self.0.payload.replace(Payload::None);
-        let JsonBody(body) = JsonBody::from_request(&self.0.http, &mut payload).await?;
+        let body = self.json().await?;
         let violations = schema::violations(schema, &body)?;
         if violations.is_empty() {
             Ok(body)

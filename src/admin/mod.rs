@@ -3,7 +3,7 @@
 
 mod audit;
 mod call;
-mod clients;
+pub mod clients;
 mod docs;
 mod keys;
 pub mod openapi;

@@ -5,12 +5,14 @@
 
 mod args;
 mod audit;
+mod client;
 mod config;
 mod context;
 mod first_start;
 mod health;
 mod keys;
 mod migrate;
+mod openapi;
 mod outcome;
 mod print;
 mod restored;
@@ -58,7 +60,10 @@ enum Command {
     Health(health::Health),
     Restored(restored::Restored),
     #[command(subcommand)]
+    Client(client::Client),
+    #[command(subcommand)]
     User(user::User),
+    Openapi(openapi::Openapi),
 }
 
 /// Runs the command that the arguments name and gives the code to exit with.
@@ -102,7 +107,9 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::Audit(command) => command.run(Context::for_command(sources)?).await,
         Command::Health(command) => command.run(&Context::for_command(sources)?).await,
         Command::Restored(command) => command.run(Context::for_command(sources)?).await,
+        Command::Client(command) => command.run(Context::for_command(sources)?).await,
         Command::User(command) => command.run(Context::for_command(sources)?).await,
+        Command::Openapi(command) => command.run(&Context::for_command(sources)?),
     }
 }
 

@@ -11,6 +11,7 @@ mod audit;
 mod audit_outage;
 mod chromium;
 mod cli;
+mod cli_client;
 mod cli_user;
 mod client_authentication;
 mod client_libraries;

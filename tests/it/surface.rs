@@ -7,6 +7,7 @@ use crate::support::{Engine, TestApp};
 use grantor::protect::routes::{Body, RouteInfo, Routes};
 use grantor::server::Service;
 use grantor::surface::Surface;
+use grantor::types::ADMIN_SCOPES;
 use reqwest::Method;
 use std::collections::BTreeSet;
 
@@ -19,6 +20,8 @@ enum Access {
     Client,
     /// Whoever holds a token of a person (RFC 6750).
     Bearer,
+    /// Whoever holds a token with this scope of the admin API.
+    Admin(&'static str),
 }
 
 /// The table.
@@ -57,6 +60,42 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/account/consents", Access::Public(303)),
     ("GET", "/account/password", Access::Public(303)),
     ("POST", "/account/password", Access::Public(303)),
+    ("GET", "/openapi.json", Access::Public(200)),
+    ("GET", "/docs", Access::Public(200)),
+    ("GET", "/docs/{file}", Access::Public(404)),
+    ("GET", "/admin/v1/clients", Access::Admin("clients:read")),
+    ("POST", "/admin/v1/clients", Access::Admin("clients:write")),
+    (
+        "GET",
+        "/admin/v1/clients/{client_id}",
+        Access::Admin("clients:read"),
+    ),
+    (
+        "PATCH",
+        "/admin/v1/clients/{client_id}",
+        Access::Admin("clients:write"),
+    ),
+    (
+        "DELETE",
+        "/admin/v1/clients/{client_id}",
+        Access::Admin("clients:write"),
+    ),
+    (
+        "POST",
+        "/admin/v1/clients/{client_id}/secret",
+        Access::Admin("clients:write"),
+    ),
+    (
+        "POST",
+        "/admin/v1/clients/{client_id}/revoke",
+        Access::Admin("clients:write"),
+    ),
+    ("GET", "/admin/v1/keys", Access::Admin("keys:read")),
+    ("GET", "/admin/v1/keys/{kid}", Access::Admin("keys:read")),
+    ("POST", "/admin/v1/keys/rotate", Access::Admin("keys:write")),
+    ("POST", "/admin/v1/keys/{kid}/revoke", Access::Admin("keys:write")),
+    ("GET", "/admin/v1/audit", Access::Admin("audit:read")),
+    ("GET", "/admin/v1/audit/{id}", Access::Admin("audit:read")),
 ];
 
 /// A token that is well-formed and signed by nobody.
@@ -87,7 +126,7 @@ async fn without_credentials_nothing_but_public_documents_answers() {
             Access::Public(_) => {}
             Access::Client => assert_eq!(answer.oauth_error(401), "invalid_client", "{}", name(&route)),
             // RFC 6750 §3.1: without authentication information no error code.
-            Access::Bearer => {
+            Access::Bearer | Access::Admin(_) => {
                 let challenge = answer.header("www-authenticate");
                 assert!(
                     challenge.starts_with("Bearer") && !challenge.contains("error="),
@@ -107,7 +146,7 @@ async fn a_bearer_token_that_is_none_opens_nothing() {
             .send()
             .await;
         holds(&route, &answer, refused_with(&route));
-        if access(&route) == Access::Bearer {
+        if matches!(access(&route), Access::Bearer | Access::Admin(_)) {
             let challenge = answer.header("www-authenticate");
             assert!(
                 challenge.contains("error=\"invalid_token\""),
@@ -115,6 +154,28 @@ async fn a_bearer_token_that_is_none_opens_nothing() {
                 name(&route)
             );
         }
+    }
+}
+
+/// R-GRT-34: what no page shows is protected all the same.
+#[tokio::test]
+async fn a_token_with_every_admin_scope_but_the_one_that_is_needed_opens_nothing() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    for route in routes(&app) {
+        let Access::Admin(needed) = access(&route) else {
+            continue;
+        };
+        let others: Vec<_> = ADMIN_SCOPES
+            .into_iter()
+            .filter(|scope| *scope != needed)
+            .collect();
+        let token = crate::admin::token(&app, &others.join(" ")).await;
+        let call = call(&app, &route, route.method.as_str()).bearer(&token);
+        let answer = call.send().await;
+        holds(&route, &answer, 403);
+        let challenge = answer.header("www-authenticate");
+        let expected = format!("error=\"insufficient_scope\", scope=\"{needed}\"");
+        assert!(challenge.contains(&expected), "{}: {challenge}", name(&route));
     }
 }
 
@@ -244,7 +305,7 @@ fn access(route: &RouteInfo) -> Access {
 fn refused_with(route: &RouteInfo) -> u16 {
     match access(route) {
         Access::Public(status) => status,
-        Access::Client | Access::Bearer => 401,
+        Access::Client | Access::Bearer | Access::Admin(_) => 401,
     }
 }
 

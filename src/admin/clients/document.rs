@@ -1,12 +1,10 @@
 //! Clients as JSON: what comes in, and what goes out.
 
-use crate::admin::problem;
 use crate::clients::{Rules, complete, violations};
 use crate::config::{Config, TokenConfig};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::storage::clients::{Client, ClientMetadata};
-use crate::surface::Refusal;
 use crate::types::{ClientId, GrantType, Resource, Timestamp, Violation, base64url};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -19,14 +17,14 @@ const MADE_LENGTH: usize = MADE_PREFIX.len() + 22;
 /// A registration out of a document that fits its schema: completed, and kept to the rules.
 ///
 /// # Errors
-/// 400 with everything that is wrong.
-pub(super) fn read(document: Map<String, Value>, config: &Config) -> Result<ClientMetadata, Refusal> {
+/// Everything that is wrong.
+pub(super) fn read(document: Map<String, Value>, config: &Config) -> Result<ClientMetadata, Vec<Violation>> {
     let malformed = forms(&document);
     if !malformed.is_empty() {
-        return Err(problem::invalid(malformed));
+        return Err(malformed);
     }
     let mut metadata: ClientMetadata = serde_json::from_value(Value::Object(document))
-        .map_err(|_| problem::invalid(vec![Violation::new("", "must be as the API's description says")]))?;
+        .map_err(|_| vec![Violation::new("", "must be as the API's description says")])?;
     complete(&mut metadata);
     let rules = Rules {
         issuer: &config.issuer,
@@ -37,7 +35,7 @@ pub(super) fn read(document: Map<String, Value>, config: &Config) -> Result<Clie
     if found.is_empty() {
         Ok(metadata)
     } else {
-        Err(problem::invalid(found))
+        Err(found)
     }
 }
 
@@ -66,11 +64,11 @@ fn forms(document: &Map<String, Value>) -> Vec<Violation> {
 /// The identifier that a creation chooses, or one that is made for it.
 ///
 /// # Errors
-/// A fault when there is no randomness; within, 400 for one that could be somebody else's.
+/// A fault when there is no randomness; within, what is wrong with one that could be somebody else's.
 pub(super) fn identifier(
     chosen: Option<&Value>,
     entropy: &Entropy,
-) -> Result<Result<ClientId, Refusal>, Fault> {
+) -> Result<Result<ClientId, Violation>, Fault> {
     let Some(chosen) = chosen.and_then(Value::as_str) else {
         let made = format!("{MADE_PREFIX}{}", base64url(&entropy.bytes::<16>()?));
         let made =
@@ -87,7 +85,7 @@ pub(super) fn identifier(
             Err(malformed) => malformed.0,
         }
     };
-    Ok(Err(problem::invalid(vec![Violation::new("/client_id", detail)])))
+    Ok(Err(Violation::new("/client_id", detail)))
 }
 
 /// A client as it is answered: its registration, and what follows from it at this moment.

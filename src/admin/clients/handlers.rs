@@ -1,18 +1,17 @@
 //! What each operation on clients does.
 
+use super::register::{Registered, Unregistered, claim_resources, commit, register, remove};
 use super::{PATH, change, document};
 use crate::admin::call::{Actor, Answer, Call, Stop};
 use crate::admin::{page, problem, version};
-use crate::audit::{Event, EventType};
+use crate::audit::EventType;
 use crate::clients::{NewSecret, rotate};
 use crate::fault::Fault;
-use crate::storage::clients::{self, After, Client};
-use crate::storage::{Tx, outbox};
+use crate::storage::clients::{self, After, Client, ClientMetadata};
 use crate::types::{ClientId, Violation};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Value, json};
-use sqlx::types::Json;
 
 /// How often a change that names no version is begun anew when another one came in between.
 const ATTEMPTS: usize = 3;
@@ -52,48 +51,20 @@ pub(super) async fn read(call: Call, _: Actor) -> Answer {
 
 pub(super) async fn create(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
-    let Value::Object(mut body) = call.body("ClientCreate").await? else {
-        return Err(Fault::internal("a body that fits its schema is no object").into());
-    };
     let app = call.app();
-    let client_id = document::identifier(body.remove("client_id").as_ref(), &app.entropy)??;
-    let enabled = body.remove("enabled").and_then(|enabled| enabled.as_bool());
-    let metadata = document::read(body, &app.config)?;
-    if !actor.may_touch(&metadata.scope) {
-        return call.deny(&actor, &client_id, "admin_scope_given", CANNOT_GIVE);
-    }
-    let secret = change::has_secret(&metadata)
-        .then(|| NewSecret::make(&app.entropy))
-        .transpose()?;
-    let (epoch, tokens_valid_from) = Client::first_validity(call.now());
-    let client = Client {
-        tenant_id: call.tenant(),
-        client_id,
-        enabled: enabled.unwrap_or(true),
-        epoch,
-        tokens_valid_from,
-        secret_hash: secret.as_ref().map(|secret| secret.hash.clone()),
-        previous_secret_hash: None,
-        previous_secret_expires_at: None,
-        metadata: Json(metadata),
-        version: 1,
-        created_at: call.now(),
-        updated_at: call.now(),
+    let document = call.json().await?;
+    let may_give = |metadata: &ClientMetadata| actor.may_touch(&metadata.scope);
+    let event = call.event(&actor, EventType::ClientCreated)?;
+    let registered = register(app, call.tenant(), document, may_give, event, call.now()).await;
+    let Registered { client, secret } = match registered {
+        Err(Unregistered::NotAllowed(client_id)) => {
+            return call.deny(&actor, &client_id, "admin_scope_given", CANNOT_GIVE);
+        }
+        registered => registered?,
     };
-    let event = call
-        .event(&actor, EventType::ClientCreated)?
-        .client(&client.client_id)
-        .with("scope", client.metadata.scope.to_string())
-        .with("consumer_class", client.metadata.class().as_str());
-    let mut tx = app.store.begin().await?;
-    if !clients::insert(&mut tx, &client).await? {
-        return Err(problem::conflict("/client_id", "There is a client with this client_id.").into());
-    }
-    claim_resources(&mut tx, &client).await?;
-    commit(&call, tx, event).await?;
     let mut view = document::view(&client, &app.config.tokens, call.now())?;
     if let Some(secret) = secret {
-        view.insert("client_secret".to_owned(), secret.secret.expose().into());
+        view.insert("client_secret".to_owned(), secret.expose().into());
         view.insert("client_secret_expires_at".to_owned(), 0.into());
     }
     let location = app.config.issuer.at(&format!("{PATH}/{}", client.client_id));
@@ -109,7 +80,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
     for _ in 0..ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
         let (document, enabled) = change::patched(&client, &patch)?;
-        let metadata = document::read(document, &call.app().config)?;
+        let metadata = document::read(document, &call.app().config).map_err(problem::invalid)?;
         if !actor.may_touch(&metadata.scope) {
             return call.deny(&actor, &client.client_id, "admin_scope_given", CANNOT_GIVE);
         }
@@ -131,7 +102,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
         if owned != client.metadata.resource_identifiers {
             claim_resources(&mut tx, &client).await?;
         }
-        commit(&call, tx, event).await?;
+        commit(call.app(), tx, event).await?;
         client.version += 1;
         client.updated_at = call.now();
         return answer(&call, &client);
@@ -143,12 +114,8 @@ pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
     for _ in 0..ATTEMPTS {
         let client = find_to_change(&call, &actor).await?;
-        let event = call
-            .event(&actor, EventType::ClientDeleted)?
-            .client(&client.client_id);
-        let mut tx = call.app().store.begin().await?;
-        if clients::delete(&mut tx, call.tenant(), &client.client_id, client.version).await? {
-            commit(&call, tx, event).await?;
+        let event = call.event(&actor, EventType::ClientDeleted)?;
+        if remove(call.app(), &client, event).await? {
             return Ok(HttpResponse::NoContent().finish());
         }
     }
@@ -165,7 +132,7 @@ pub(super) async fn revoke(call: Call, actor: Actor) -> Answer {
             .client(&client.client_id);
         let mut tx = call.app().store.begin().await?;
         if clients::update(&mut tx, &client, true, call.now()).await? {
-            commit(&call, tx, event).await?;
+            commit(call.app(), tx, event).await?;
             return Ok(HttpResponse::NoContent().finish());
         }
     }
@@ -195,7 +162,7 @@ pub(super) async fn rotate_secret(call: Call, actor: Actor) -> Answer {
             .with("changes", json!({"client_secret": "changed"}));
         let mut tx = call.app().store.begin().await?;
         if clients::update(&mut tx, &client, false, call.now()).await? {
-            commit(&call, tx, event).await?;
+            commit(call.app(), tx, event).await?;
             return Ok(HttpResponse::Ok()
                 .insert_header((header::ETAG, version::etag(client.version + 1)))
                 .json(json!({
@@ -230,27 +197,6 @@ async fn find_to_change(call: &Call, actor: &Actor) -> Result<Client, Stop> {
     }
     version::check(call, client.version)?;
     Ok(client)
-}
-
-async fn claim_resources(tx: &mut Tx, client: &Client) -> Result<(), Stop> {
-    let resources = &client.metadata.resource_identifiers;
-    let taken = clients::set_resource_identifiers(tx, client.tenant_id, &client.client_id, resources).await?;
-    match taken {
-        None => Ok(()),
-        Some(_) => {
-            let detail = "One of these resources belongs to another client.";
-            Err(problem::conflict("/resource_identifiers", detail).into())
-        }
-    }
-}
-
-/// Commits a change together with its audit event; from here on it holds on this replica.
-async fn commit(call: &Call, mut tx: Tx, event: Event) -> Result<(), Stop> {
-    outbox::insert(&mut tx, &event).await?;
-    tx.commit().await?;
-    call.app().clients.invalidate();
-    call.app().audit.deliver(event).await;
-    Ok(())
 }
 
 fn answer(call: &Call, client: &Client) -> Answer {

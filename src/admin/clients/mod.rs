@@ -3,6 +3,9 @@
 mod change;
 mod document;
 mod handlers;
+mod register;
+
+pub use self::register::{Registered, Unregistered, register, remove, view};
 
 use super::operation::{CURSOR, IF_MATCH, LIMIT, Operation, Verb};
 use crate::protect::routes::Routes;
