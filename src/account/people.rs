@@ -26,7 +26,12 @@ pub enum Credential {
         temporary: bool,
     },
     /// A hash that another system made: argon2, bcrypt, PBKDF2 or scrypt. It is replaced at the next sign-in.
-    Hash(String),
+    Hash {
+        /// The hash.
+        text: String,
+        /// Whether the password has to be changed.
+        temporary: bool,
+    },
 }
 
 /// Why an account was not made or changed.
@@ -108,7 +113,7 @@ impl Accounts {
         Ok(Ok(user))
     }
 
-    /// Changes an account that stands as `user`. A changed password, or disabling, ends all sessions and families.
+    /// Changes an account that stands as `user`, and whether its password has to be changed. A changed password, or disabling, ends all sessions and families.
     pub async fn update(
         &self,
         user: &User,
@@ -306,10 +311,10 @@ impl Accounts {
     ) -> Result<Result<Option<NewHash>, Rejected>, Fault> {
         match credential {
             None => Ok(Ok(None)),
-            Some(Credential::Hash(text)) => Ok(match Hash::import(&text) {
+            Some(Credential::Hash { text, temporary }) => Ok(match Hash::import(&text) {
                 Ok(_) => Ok(Some(NewHash {
                     hash: PasswordHash::new(text),
-                    temporary: false,
+                    temporary,
                 })),
                 Err(malformed) => Err(Rejected::Invalid(vec![Violation::new(
                     "/password_hash",

@@ -11,7 +11,9 @@ use crate::protect::Exchange;
 use crate::protect::body::{Form, JsonBody};
 use crate::storage::users;
 use crate::surface::{Refusal, Refused};
-use crate::types::{ClientId, ScopeSet, TenantId, Timestamp, UserId, Violation, is_admin_scope, role_allows};
+use crate::types::{
+    ADMIN_SCOPES, ClientId, ScopeSet, TenantId, Timestamp, UserId, Violation, is_admin_scope, role_allows,
+};
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
@@ -96,6 +98,13 @@ impl Actor {
     /// Whether the actor has every one of these admin scopes. Whoever lacks one may not give it, nor touch who has it.
     pub fn may_touch(&self, scope: &ScopeSet) -> bool {
         scope.admin().is_subset(&self.scope)
+    }
+
+    /// Whether the actor has every admin scope that these roles allow. Whoever lacks one may not give such a role, nor
+    /// touch who has it.
+    pub fn may_touch_roles(&self, roles: &[String]) -> bool {
+        let lacks = |scope: &&str| role_allows(roles, scope) && !self.scope.has(scope);
+        !ADMIN_SCOPES.iter().any(|scope| lacks(&scope))
     }
 
     /// For the audit log.
@@ -216,6 +225,20 @@ impl Call {
         reason: &'static str,
         detail: &'static str,
     ) -> Result<T, Stop> {
+        self.deny_about(actor, |event| event.client(target), reason, detail)
+    }
+
+    /// The same about something else than a client, which `about` names in the event.
+    ///
+    /// # Errors
+    /// Always: with the 403.
+    pub fn deny_about<T>(
+        &self,
+        actor: &Actor,
+        about: impl FnOnce(Event) -> Event,
+        reason: &'static str,
+        detail: &'static str,
+    ) -> Result<T, Stop> {
         let event = self
             .app()
             .event(
@@ -225,10 +248,9 @@ impl Call {
                 self.tenant(),
             )?
             .by(self.0.exchange.caller())
-            .client(target)
             .with("actor", actor.told())
             .because(reason);
-        self.app().audit.note(event);
+        self.app().audit.note(about(event));
         Err(problem::forbidden(detail).into())
     }
 

@@ -6,11 +6,14 @@ mod call;
 pub mod clients;
 mod docs;
 mod keys;
+mod merge;
 pub mod openapi;
 mod operation;
 mod page;
 mod problem;
 mod schema;
+mod sessions;
+mod users;
 mod version;
 
 use self::call::{Actor, Answer, Call};
@@ -20,13 +23,21 @@ use std::future::Future;
 
 /// Every operation of the admin API.
 fn operations() -> impl Iterator<Item = &'static Operation> {
-    let resources = [clients::OPERATIONS, keys::OPERATIONS, audit::OPERATIONS];
+    let resources = [
+        clients::OPERATIONS,
+        users::OPERATIONS,
+        sessions::OPERATIONS,
+        keys::OPERATIONS,
+        audit::OPERATIONS,
+    ];
     resources.into_iter().flatten().copied()
 }
 
 /// The endpoints of this module.
 pub fn routes(routes: &mut Routes) {
     clients::routes(routes);
+    users::routes(routes);
+    sessions::routes(routes);
     keys::routes(routes);
     audit::routes(routes);
     docs::routes(routes);

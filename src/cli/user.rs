@@ -53,7 +53,7 @@ pub(super) struct Create {
     #[arg(long)]
     admin: bool,
     /// The password is a hash of another system (argon2, bcrypt, PBKDF2, scrypt)
-    #[arg(long, requires = "password_stdin", conflicts_with = "temporary")]
+    #[arg(long, requires = "password_stdin")]
     hashed: bool,
     #[command(flatten)]
     password: PasswordArgs,
@@ -136,7 +136,10 @@ impl Create {
             .map_err(|wrong| rejected(Rejected::Invalid(wrong)))?;
         let password = self.password.read(app)?;
         let credential = if self.hashed {
-            Credential::Hash(password.text.expose().to_owned())
+            Credential::Hash {
+                text: password.text.expose().to_owned(),
+                temporary: password.temporary,
+            }
         } else {
             password.credential()
         };

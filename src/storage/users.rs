@@ -227,7 +227,7 @@ pub async fn update(
     const SQL: &str = concat!(
         "UPDATE users SET username = $4, enabled = $5, roles = $6, claims = $7, sealed_username = $8, email = $9, \
            phone_number = $10, address = $11, birthdate = $12, sealed_with = $13, email_verified = $14, \
-           phone_verified = $15, version = version + 1, updated_at = $16, \
+           phone_verified = $15, password_temporary = $17, version = version + 1, updated_at = $16, \
            epoch = CASE WHEN enabled AND NOT $5 THEN epoch + 1 ELSE epoch END \
          WHERE tenant_id = $1 AND id = $2 AND version = $3 RETURNING ",
         columns!()
@@ -249,6 +249,7 @@ pub async fn update(
         .bind(user.email_verified)
         .bind(user.phone_verified)
         .bind(now)
+        .bind(user.password_temporary)
         .fetch_optional(conn))
 }
 

@@ -5,10 +5,12 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 /// The schemas as they are written: one file per resource.
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     include_str!("schemas/common.json"),
     include_str!("schemas/oauth.json"),
     include_str!("schemas/clients.json"),
+    include_str!("schemas/users.json"),
+    include_str!("schemas/sessions.json"),
     include_str!("schemas/keys.json"),
     include_str!("schemas/audit.json"),
 ];
@@ -27,6 +29,12 @@ static SCHEMAS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
         schemas.insert("Client".to_owned(), client);
         schemas.insert("ClientCreated".to_owned(), created);
     }
+    if let Some(create) = schemas.get("UserCreate").cloned() {
+        schemas.insert("UserPatch".to_owned(), user_patch(&create));
+        schemas.insert("User".to_owned(), user_answer(create));
+        schemas.insert("UserList".to_owned(), list_of("User"));
+    }
+    schemas.insert("SessionList".to_owned(), list_of("Session"));
     schemas
 });
 
@@ -107,6 +115,62 @@ fn client_answers(create: Value) -> (Value, Value) {
     created["properties"]["client_secret_expires_at"] =
         json!({"type": "integer", "enum": [0], "description": "0: it does not expire (RFC 7591)."});
     (client, created)
+}
+
+/// As for clients; a user always has a username.
+fn user_patch(create: &Value) -> Value {
+    let mut patch = create.clone();
+    patch["description"] = "A merge patch (RFC 7396): null takes a member away.".into();
+    patch["example"] = json!({"nickname": null, "address": {"locality": "Oxford"}, "roles": ["admin"]});
+    patch["minProperties"] = 0.into();
+    if let Some(members) = patch.as_object_mut() {
+        members.remove("required");
+    }
+    if let Some(properties) = patch["properties"].as_object_mut() {
+        for (name, schema) in properties {
+            if name != "username" {
+                nullable(schema);
+            }
+        }
+    }
+    if let Some(lines) = patch["properties"]["address"]["properties"].as_object_mut() {
+        lines.values_mut().for_each(nullable);
+    }
+    patch
+}
+
+/// A user as it is answered.
+fn user_answer(create: Value) -> Value {
+    let mut user = create;
+    user["description"] = "A person's account.".into();
+    user["required"] = json!(["id", "username", "enabled", "roles", "created_at", "updated_at"]);
+    let time = |description| json!({"type": "string", "format": "date-time", "description": description});
+    if let Some(properties) = user["properties"].as_object_mut() {
+        properties.remove("password");
+        properties.remove("password_hash");
+        properties.insert(
+            "id".to_owned(),
+            json!({"type": "string", "format": "uuid", "description": "The subject of the user's tokens."}),
+        );
+        properties.insert(
+            "has_password".to_owned(),
+            json!({"type": "boolean", "description": "Whether the user can sign in with a password."}),
+        );
+        properties.insert(
+            "password_changed_at".to_owned(),
+            time("When the password was set."),
+        );
+        properties.insert("created_at".to_owned(), time("When the account was made."));
+        properties.insert("updated_at".to_owned(), time("When it was last changed."));
+    }
+    user["example"] = json!({
+        "id": "0190a5a0-2222-4000-8000-00000000abcd", "username": "alice", "enabled": true, "roles": [],
+        "email": "alice@example.org", "email_verified": true, "phone_number_verified": false,
+        "name": "Alice Liddell", "has_password": true, "password_temporary": false,
+        "password_changed_at": "2026-01-01T00:00:00.000Z", "created_at": "2026-01-01T00:00:00.000Z",
+        "updated_at": "2026-01-01T00:00:00.000Z",
+    });
+    user
 }
 
 /// Headers of every answer.

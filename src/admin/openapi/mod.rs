@@ -45,6 +45,8 @@ pub fn document(issuer: &Issuer) -> Value {
             {"name": "OpenID Connect", "description": "Signing in and out."},
             {"name": "Documents", "description": "What everybody may read."},
             {"name": "Clients", "description": "Registered clients."},
+            {"name": "Users", "description": "Accounts of people."},
+            {"name": "Sessions", "description": "Browsers in which people are signed in."},
             {"name": "Keys", "description": "Signing keys."},
             {"name": "Audit", "description": "The audit log."},
         ],

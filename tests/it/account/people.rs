@@ -78,7 +78,7 @@ on_both_engines! {
 
     async fn a_weak_password_or_a_strange_hash_is_refused_with_its_place(engine: Engine) {
         let world = World::new(engine).await;
-        let hash = Credential::Hash("5f4dcc3b5aa765d61d8327deb882cf99".to_owned());
+        let hash = Credential::Hash { text: "5f4dcc3b5aa765d61d8327deb882cf99".to_owned(), temporary: false };
         for (credential, pointer) in [
             (password("short"), "/password"),
             (password("Password123!"), "/password"),

@@ -100,7 +100,7 @@ on_both_engines! {
         let world = World::new(engine).await;
         let foreign = "$2b$05$abcdefghijklmnopqrstuumjF9vOtpiPtlBb5h9MIT6pklVMdOJoi";
         let event = world.event(EventType::UserCreated);
-        let credential = Some(Credential::Hash(foreign.to_owned()));
+        let credential = Some(Credential::Hash { text: foreign.to_owned(), temporary: false });
         let user =
             world.accounts.create(T, &alice().check().unwrap(), credential, event, START).await.unwrap().unwrap();
         assert!(matches!(world.sign_in("alice", "wrong").await, SignIn::Refused));

@@ -5,6 +5,7 @@ mod clients;
 mod keys;
 mod openapi;
 mod rights;
+mod users;
 
 use crate::support::app::{ADMIN_ID, ADMIN_SECRET, TestApp};
 use crate::support::http::{Answer, Call};
