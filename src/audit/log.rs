@@ -194,6 +194,11 @@ impl Audit {
         *self.shared.head.borrow()
     }
 
+    /// The fingerprint of the key that signs checkpoints, for the operator to keep elsewhere.
+    pub fn fingerprint(&self) -> String {
+        self.checkpointer.signer.fingerprint()
+    }
+
     /// The stream that this process writes.
     pub fn stream(&self) -> Uuid {
         self.shared.stream

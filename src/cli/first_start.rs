@@ -115,13 +115,15 @@ impl Made {
         if lines.is_empty() {
             return;
         }
+        // What `audit verify --fingerprint` wants, from where nobody who changes the databases can change it.
+        lines.push(format!("audit_fingerprint: {}", app.audit.fingerprint()));
         let secret = match &self.client {
             Some((client_id, Some(_))) => format!("{client_id}:THE_CLIENT_SECRET_ABOVE"),
             Some((client_id, None)) => format!("{client_id}:$GRANTOR_BOOTSTRAP_CLIENT_SECRET"),
             None => String::new(),
         };
         eprintln!(
-            "\nThis is the first start. The admin client and user, shown once:\n\n{}\n",
+            "\nThis is the first start. The admin client and user, and the fingerprint of the key that signs the audit log, shown once:\n\n{}\n",
             lines.join("\n")
         );
         if !secret.is_empty() {

@@ -2,12 +2,13 @@
 
 use super::support::{Process, event_at, execute};
 use crate::support::db::new_name;
-use crate::support::{Engine, TestDb};
-use grantor::audit::{Event, EventType, Outcome, document};
+use crate::support::{Engine, TestDb, source};
+use grantor::audit::{Event, EventType, Outcome, Verification, document};
 use grantor::clock::Clock;
-use grantor::storage::audit_read::{self, After, Filter, StoredEvent};
-use grantor::storage::{Store, audit_read::rights};
+use grantor::storage::audit_read::{self, After, Filter, StoredEvent, rights};
+use grantor::storage::{Conn, Schema, SchemaState, Store};
 use grantor::types::{TenantId, Timestamp};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 async fn list(store: &Store, filter: &Filter, after: Option<After>, limit: i64) -> Vec<StoredEvent> {
@@ -130,30 +131,55 @@ on_both_engines! {
     }
 }
 
+/// The SQL of docs/audit.md with role names of this test's own.
+fn documented_sql(roles: &str, database: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(source::root().join("docs/audit.md")).unwrap();
+    let blocks = page
+        .split("```sql\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    blocks
+        .map(|block| {
+            block
+                .replace("grantor_", roles)
+                .replace("DATABASE grantor ", &format!("DATABASE {database} "))
+                .replace("'…'", "'x'")
+        })
+        .collect()
+}
+
+async fn as_role(db: &TestDb, role: &str) -> (Store, Store) {
+    let mut url: url::Url = db.url.parse().unwrap();
+    url.set_username(role).unwrap();
+    url.set_password(Some("x")).unwrap();
+    let open = async |schema| Store::open(url.as_str(), schema, 3).await.unwrap();
+    (open(None).await, open(Some("audit")).await)
+}
+
 #[tokio::test]
-async fn a_role_that_may_insert_and_read_is_enough_and_may_nothing_else() {
+async fn the_documented_roles_are_enough_and_may_nothing_else() {
     if !Engine::Postgres.is_available() {
         return;
     }
     let db = TestDb::new(Engine::Postgres).await;
-    let owner = rights(&db.audit).await.unwrap().unwrap();
-    assert!(owner.is_owner && owner.may_change, "{owner:?}");
-    let role = new_name();
-    for sql in [
-        format!("CREATE ROLE {role} LOGIN PASSWORD 'x'"),
-        format!("GRANT USAGE ON SCHEMA audit TO {role}"),
-        format!("GRANT SELECT, INSERT ON audit.audit_events, audit.audit_checkpoints TO {role}"),
-    ] {
-        execute(&db.audit, &sql).await.unwrap();
+    let own = rights(&db.audit).await.unwrap().unwrap();
+    assert!(own.is_owner && own.may_change, "{own:?}");
+    let roles = format!("{}_", new_name());
+    let database = db.url.rsplit('/').next().unwrap();
+    for block in documented_sql(&roles, database) {
+        let Conn::Postgres(mut conn) = db.main.write().await.unwrap() else {
+            unreachable!("a PostgreSQL database");
+        };
+        sqlx::raw_sql(AssertSqlSafe(block))
+            .execute(&mut *conn)
+            .await
+            .unwrap();
     }
-    let mut url: url::Url = db.url.parse().unwrap();
-    url.set_username(&role).unwrap();
-    url.set_password(Some("x")).unwrap();
-    let store = Store::open(url.as_str(), Some("audit"), 2).await.unwrap();
+
+    let (main, store) = as_role(&db, &format!("{roles}server")).await;
     let found = rights(&store).await.unwrap().unwrap();
-    assert_eq!(found.role, role);
     assert!(!found.is_owner && !found.may_change, "{found:?}");
-    let process = Process::on(db.main.clone(), store.clone(), Clock::System, None);
+    let process = Process::on(main.clone(), store.clone(), Clock::System, None);
     let now = Clock::System.now();
     process
         .audit
@@ -161,6 +187,7 @@ async fn a_role_that_may_insert_and_read_is_enough_and_may_nothing_else() {
         .await
         .unwrap();
     assert_eq!(process.audit.checkpoint().await.unwrap(), Some(1));
+    process.audit.shutdown().await;
     for sql in [
         "UPDATE audit_events SET outcome = 'failure'",
         "DELETE FROM audit_events",
@@ -170,15 +197,40 @@ async fn a_role_that_may_insert_and_read_is_enough_and_may_nothing_else() {
         "DROP TABLE audit_checkpoints",
     ] {
         let error = execute(&store, sql).await.unwrap_err();
-        assert!(
-            error.contains("permission denied") || error.contains("must be owner"),
-            "{sql}: {error}"
-        );
+        let is_refused = error.contains("permission denied") || error.contains("must be owner");
+        assert!(is_refused, "{sql}: {error}");
     }
-    process.audit.shutdown().await;
+
+    let (auditor_main, auditor_store) = as_role(&db, &format!("{roles}auditor")).await;
+    for (schema, store) in [(Schema::Main, &auditor_main), (Schema::Audit, &auditor_store)] {
+        assert_eq!(store.schema_state(schema).await.unwrap(), SchemaState::Current);
+    }
+    let verification = Verification {
+        main: &auditor_main,
+        audit: &auditor_store,
+        fingerprints: &[],
+        anchor: None,
+    };
+    let report = verification.run().await.unwrap();
+    assert!(report.is_clean() && report.records == 1, "{report}");
+    let insert = "INSERT INTO audit_checkpoints SELECT * FROM audit_checkpoints";
+    assert!(
+        execute(&auditor_store, insert)
+            .await
+            .unwrap_err()
+            .contains("permission denied")
+    );
+
     drop(process);
-    store.close().await;
-    for sql in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
-        execute(&db.audit, &sql).await.unwrap();
+    for store in [main, store, auditor_main, auditor_store] {
+        store.close().await;
+    }
+    for role in ["owner", "server", "retention", "auditor"] {
+        for sql in [
+            format!("DROP OWNED BY {roles}{role}"),
+            format!("DROP ROLE {roles}{role}"),
+        ] {
+            execute(&db.audit, &sql).await.unwrap();
+        }
     }
 }
