@@ -2,10 +2,16 @@
 //! it accepts keeps its meaning. cargo-fuzz runs these functions (`fuzz_targets/`), and so do seeded tests on stable Rust
 //! (`tests/it/fuzz_seeds.rs`).
 
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use grantor::jose::{JwkSet, VerifyingKey, json, jwt};
+use grantor::oauth::handle::{Handle, Kind};
+use grantor::oauth::pkce::{Challenge, Verifier};
+use grantor::protect::address::TrustedProxies;
+use grantor::protect::body::{Form, parse_json};
 use grantor::sealed::MasterKeys;
-use grantor::types::{ClientId, Issuer, Kid, RedirectUri, Resource, ScopeSet, Timestamp};
+use grantor::types::{ClientId, Issuer, Kid, RedirectUri, Resource, ScopeSet, TenantId, Timestamp};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 /// A parser and inputs that lead deep into it.
@@ -108,6 +114,57 @@ pub const TARGETS: &[Target] = &[
             r#"{"a":"\u0000\ud83d\ude00\ud800"}"#,
             r#"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]"#,
             "{}",
+        ],
+    },
+    Target {
+        name: "form",
+        run: form,
+        seeds: &[
+            "grant_type=client_credentials&scope=orders%3Aread+orders%3Awrite&resource=https%3A%2F%2Fa&resource=b",
+            "a=%zz&b=%4",
+            "=&=&&==",
+            "a=%00&b=%ff",
+            "client_id=a&client_id=b",
+        ],
+    },
+    Target {
+        name: "json_body",
+        run: json_body,
+        seeds: &[
+            r#"{"client_name":"a","redirect_uris":["https://a.example/"],"enabled":true,"access_token_ttl":900}"#,
+            r#"{"a":{"b":{"c":{"d":[[[[[[[[1]]]]]]]]}}}}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":"\u0000"}"#,
+            "[1e400, -0, 0.1, 18446744073709551616]",
+        ],
+    },
+    Target {
+        name: "forwarded",
+        run: forwarded,
+        seeds: &[
+            "for=203.0.113.7;proto=https, for=\"[2001:db8::1]:4711\";by=10.0.0.1",
+            "for=unknown, for=_hidden",
+            "203.0.113.7, 10.0.0.1",
+            "for=\"203.0.113.7",
+            "for=10.0.0.1, for=::1, for=999.1.1.1",
+        ],
+    },
+    Target {
+        name: "code_verifier",
+        run: code_verifier,
+        seeds: &[
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+            "short",
+        ],
+    },
+    Target {
+        name: "token",
+        run: token,
+        seeds: &[
+            "grt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAJrMQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ",
+            "gac_AAAA",
+            "grt_",
         ],
     },
     Target {
@@ -243,6 +300,83 @@ pub fn json_object(data: &[u8]) {
     if let Some(object) = json::object(data) {
         let common: Value = serde_json::from_slice(data).expect("strict accepts a part of what is common");
         assert_eq!(Value::Object(object), common);
+    }
+}
+
+/// A form: its pairs written again are the same pairs, and what it takes as one value is one.
+pub fn form(data: &[u8]) {
+    let Ok(form) = Form::parse(data) else { return };
+    let mut again = url::form_urlencoded::Serializer::new(String::new());
+    again.extend_pairs(form.iter());
+    let again = again.finish();
+    assert!(
+        Form::parse(again.as_bytes()).is_ok_and(|same| same == form),
+        "{again}"
+    );
+    assert!(
+        form.iter()
+            .all(|(name, value)| !name.contains('\0') && !value.contains('\0'))
+    );
+    if let Ok(form) = form.without_repeats(&["resource"]) {
+        for (name, _) in form.iter().filter(|(name, _)| *name != "resource") {
+            assert!(form.all(name).count() <= 1, "{name}");
+        }
+    }
+}
+
+/// A body of the admin API: no deeper than allowed, no member twice, and the same as everybody reads.
+pub fn json_body(data: &[u8]) {
+    const DEPTH: usize = 8;
+    let Ok(value) = parse_json(data, DEPTH) else {
+        return;
+    };
+    let common: Value = serde_json::from_slice(data).expect("strict accepts a part of what is common");
+    assert_eq!(value, common);
+    assert!(depth(&value) <= DEPTH);
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Forwarding headers: believed from trusted peers only, and whatever they say there is an address.
+pub fn forwarded(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else {
+        return;
+    };
+    let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().expect("a network")]);
+    let stranger: SocketAddr = ([203, 0, 113, 9], 1).into();
+    let proxy: SocketAddr = ([10, 0, 0, 1], 1).into();
+    for name in ["forwarded", "x-forwarded-for"] {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static(name), value.clone());
+        assert_eq!(proxies.client(Some(stranger), &headers), stranger.ip());
+        let _ = proxies.client(Some(proxy), &headers);
+    }
+}
+
+/// PKCE: verifiers and challenges have the alphabet and lengths of RFC 7636 §4.1 and §4.2.
+pub fn code_verifier(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if let Ok(verifier) = Verifier::parse(text) {
+        assert!((43..=128).contains(&text.len()) && text.bytes().all(unreserved));
+        assert!(Challenge::parse(verifier.challenge().as_str()).is_ok());
+    }
+    if Challenge::parse(text).is_ok() {
+        assert_eq!(text.len(), 43);
+    }
+}
+
+/// Codes and refresh tokens: without the key nothing opens.
+pub fn token(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    for kind in [Kind::Code, Kind::Refresh] {
+        assert!(Handle::open(text, kind, TenantId::FIRST, |_| None).is_none());
     }
 }
 

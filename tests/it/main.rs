@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod abuse;
 mod account;
 mod admin;
 mod audit;
@@ -31,8 +32,11 @@ mod keys;
 mod layering;
 mod oidc_core;
 mod oidc_discovery;
+mod openapi_contract;
 mod prepare;
+mod readme;
 mod replicas;
+mod repository;
 mod reuse;
 mod revocation_race;
 mod rfc6749;
