@@ -3,6 +3,7 @@
 //! (`tests/it/fuzz_seeds.rs`).
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use grantor::account::{Identifier, check_password_hash};
 use grantor::jose::{JwkSet, VerifyingKey, json, jwt};
 use grantor::oauth::handle::{Handle, Kind};
 use grantor::oauth::pkce::{Challenge, Verifier};
@@ -50,6 +51,29 @@ pub const TARGETS: &[Target] = &[
             "https://client.example/%2e%2e/a",
             "https://*.example/callback",
             "javascript:alert(1)",
+        ],
+    },
+    Target {
+        name: "username",
+        run: username,
+        seeds: &[
+            "alice",
+            "\u{ff21}lice \u{fb01}n",
+            "alice@b\u{fc}cher.example",
+            "al\u{200b}ice",
+            "\u{430}lice",
+            "\u{fdfa}\u{130}\u{df}",
+            "a@b@c",
+        ],
+    },
+    Target {
+        name: "password_hash",
+        run: password_hash,
+        seeds: &[
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$2b$05$abcdefghijklmnopqrstuumjF9vOtpiPtlBb5h9MIT6pklVMdOJoi",
+            "$pbkdf2-sha256$29000$TmFDbCBhbmQgbW9yZSEhIQ$MotHmKdojxlbXzaoErdET1jIVREVmUpZw80oupOMJ2w",
+            "$scrypt$ln=14,r=8,p=1$TmFDbCBhbmQgbW9yZSEhIQ$o638z4jlzz+zCx+6qbtgDw6bAYQJMjbnRcRA61i8jVU",
         ],
     },
     Target {
@@ -177,6 +201,34 @@ pub const TARGETS: &[Target] = &[
         ],
     },
 ];
+
+/// A name that is shown is accepted again and found under the same canonical form, which is a fixed point where it is not
+/// too long for a name.
+pub fn username(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(name) = Identifier::username(text) {
+        let shown = Identifier::username(name.as_str()).expect("what is shown is accepted again");
+        assert_eq!(
+            (shown.as_str(), shown.canonical()),
+            (name.as_str(), name.canonical())
+        );
+        if let Ok(again) = Identifier::username(name.canonical()) {
+            assert_eq!(again.canonical(), name.canonical());
+        }
+    }
+}
+
+/// Only hashes in one of the known forms are accepted.
+pub fn password_hash(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if check_password_hash(text).is_ok() {
+        assert!(text.starts_with('$') && text.len() <= 512);
+    }
+}
 
 /// A scope list: what it prints parses to the same set.
 pub fn scope(data: &[u8]) {

@@ -12,6 +12,7 @@ mod sign_in;
 mod username;
 
 pub use self::bootstrap::FirstUser;
+pub use self::hash::check_password_hash;
 pub use self::password::{Checked, Password, Passwords};
 pub use self::people::{Credential, PasswordChange, Rejected};
 pub use self::personal::Personal;

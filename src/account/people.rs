@@ -1,7 +1,7 @@
 //! Making, changing and removing accounts. Every change commits together with the event that records it; what takes
 //! rights away is in force with that commit.
 
-use super::hash::Hash;
+use super::hash::check_password_hash;
 use super::password::Password;
 use super::policy::{self, WeakPassword};
 use super::profile::CheckedProfile;
@@ -311,8 +311,8 @@ impl Accounts {
     ) -> Result<Result<Option<NewHash>, Rejected>, Fault> {
         match credential {
             None => Ok(Ok(None)),
-            Some(Credential::Hash { text, temporary }) => Ok(match Hash::import(&text) {
-                Ok(_) => Ok(Some(NewHash {
+            Some(Credential::Hash { text, temporary }) => Ok(match check_password_hash(&text) {
+                Ok(()) => Ok(Some(NewHash {
                     hash: PasswordHash::new(text),
                     temporary,
                 })),

@@ -105,6 +105,7 @@ fn words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn judged(typed: &str) -> Result<(), WeakPassword> {
         let words: Vec<_> = [
@@ -185,5 +186,16 @@ mod tests {
             assert!(judged(bad).is_err(), "{bad}");
         }
         assert_eq!(judged("alice fell into a burrow"), Ok(()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_text_is_judged(typed in "\\PC{8,40}", word in "\\PC{0,20}") {
+            if let Ok(password) = shape(&typed) {
+                let _ = strength(password, &words(&word));
+            }
+        }
     }
 }

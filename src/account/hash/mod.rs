@@ -64,14 +64,6 @@ pub(super) fn params(config: &Argon2Config) -> Result<Params, Fault> {
 }
 
 impl Hash {
-    /// Understands a hash that somebody wants to import.
-    ///
-    /// # Errors
-    /// When the form is unknown or the cost beyond its bound.
-    pub(super) fn import(text: &str) -> Result<Self, Malformed> {
-        parse::import(text)
-    }
-
     /// Understands a stored hash.
     ///
     /// # Errors
@@ -156,6 +148,14 @@ impl Hash {
         };
         Ok(expected.ct_eq(&got).into())
     }
+}
+
+/// Whether a hash of another system can be taken over.
+///
+/// # Errors
+/// When its form is unknown or its cost beyond the bound.
+pub fn check_password_hash(text: &str) -> Result<(), Malformed> {
+    parse::import(text).map(drop)
 }
 
 /// Hashes a password. Blocks for as long as that takes.
