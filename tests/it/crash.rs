@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// How often the server is killed. `GRANTOR_TEST_KILLS` asks for more.
 const KILLS: u64 = 3;
@@ -22,9 +23,14 @@ on_both_engines! {
         let mut issued = BTreeSet::new();
         for kill in 0..kills {
             let server = installation.serve().await;
-            let load: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(ask_until_it_dies(server.http.clone()))).collect();
-            // At another moment each time.
-            tokio::time::sleep(Duration::from_millis(150 + 37 * kill)).await;
+            let (first, mut flowing) = mpsc::channel(1);
+            let load: Vec<_> = (0..CLIENTS)
+                .map(|_| tokio::spawn(ask_until_it_dies(server.http.clone(), first.clone())))
+                .collect();
+            drop(first);
+            // Once tokens flow, and at another moment each time.
+            flowing.recv().await.expect("a token is issued");
+            tokio::time::sleep(Duration::from_millis(20 + 37 * kill)).await;
             server.kill();
             let before = issued.len();
             for tokens in load {
@@ -44,7 +50,7 @@ on_both_engines! {
 }
 
 /// Asks for tokens, one after the other; the `jti` of each that was received whole.
-async fn ask_until_it_dies(http: Http) -> Vec<String> {
+async fn ask_until_it_dies(http: Http, first: mpsc::Sender<()>) -> Vec<String> {
     let mut received = Vec::new();
     let form = [("grant_type", "client_credentials"), ("scope", "clients:read")];
     while let Ok(answer) = http
@@ -60,6 +66,7 @@ async fn ask_until_it_dies(http: Http) -> Vec<String> {
         let claims: Value =
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("JSON");
         received.push(claims["jti"].as_str().expect("a jti").to_owned());
+        let _ = first.try_send(());
     }
     received
 }
