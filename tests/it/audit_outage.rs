@@ -6,6 +6,7 @@ use crate::support::provider::{Provider, history, refused};
 use crate::support::relying_party::{RelyingParty, Tokens};
 use crate::support::user_agent::Browser;
 use crate::support::{Engine, TestApp};
+use futures_util::future::join_all;
 use grantor::types::GrantType;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use std::time::{Duration, Instant};
@@ -122,23 +123,40 @@ on_both_engines! {
         }
     }
 
-    /// A rotation that is refused for want of its record, again and again, costs nobody the family; neither does the retry
-    /// window get in its way.
+    /// A rotation that is refused for want of its record, again and again, costs nobody the family, with a retry window and
+    /// without.
     async fn a_rotation_that_could_not_be_recorded_is_put_back(engine: Engine) {
         let mut p = Provider::new(engine).await;
-        p.rp = RelyingParty::with(&p.app, |metadata| metadata.refresh_token_retry_seconds = 60).await;
-        let first = p.sign_in().await;
-        let second = Tokens::of(p.rp.refresh(&p.app, &first.refresh).await);
+        let patient = RelyingParty::with(&p.app, |metadata| metadata.refresh_token_retry_seconds = 60).await;
+        let strict = p.rp.clone();
+        let mut stories = Vec::new();
+        for rp in [strict, patient] {
+            let first = rp.sign_in(&p.app, &mut p.browser, &p.alice, "openid").await;
+            let second = Tokens::of(rp.refresh(&p.app, &first.refresh).await);
+            stories.push((rp, first, second));
+        }
         let blockade = Blockade::of(&p.app).await;
         for _ in 0..2 {
-            let answer = p.rp.refresh(&p.app, &second.refresh).await;
-            assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());
+            let blocked = stories.iter().map(|(rp, _, second)| rp.refresh(&p.app, &second.refresh));
+            for answer in join_all(blocked).await {
+                assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());
+            }
         }
         blockade.lift().await;
-        let third = recovered(async || p.rp.refresh(&p.app, &second.refresh).await).await;
-        assert!(p.rp.is_active(&p.app, &third.access).await);
+        let mut rotated = Vec::new();
+        for (rp, first, second) in &stories {
+            let third = recovered(async || rp.refresh(&p.app, &second.refresh).await).await;
+            assert!(rp.is_active(&p.app, &third.access).await);
+            let generations: Vec<_> = history(&p.app, &third.family()).await.iter()
+                .filter(|record| record.event_type == "token_refresh" && record.outcome == "success")
+                .map(|record| record.meta("generation")).collect();
+            assert!(generations.iter().all(|generation| *generation == 2 || *generation == 3), "{generations:?}");
+            rotated.push((rp, first, third));
+        }
         // The generation before the put-back one is as used as it was.
-        refused(p.rp.refresh(&p.app, &first.refresh).await, 400, "invalid_grant");
-        assert!(!p.rp.is_active(&p.app, &third.access).await);
+        for (rp, first, third) in rotated {
+            refused(rp.refresh(&p.app, &first.refresh).await, 400, "invalid_grant");
+            assert!(!rp.is_active(&p.app, &third.access).await);
+        }
     }
 }
