@@ -7,8 +7,12 @@ use crate::protect::cors::Cors;
 use crate::protect::routes::{Policy, Routes};
 use crate::surface::Refusal;
 use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, Responder, web};
 use ring::digest;
+use std::cell::OnceCell;
+use std::future::ready;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What the page may load: scripts, styles, pictures and requests of this server, and the small pictures that the style
@@ -19,27 +23,34 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// Files of Swagger UI that the page loads.
 const FILES: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
-/// Starts Swagger UI over the description that lies beside it. Trying out is off: it would want a token in a page.
+/// Starts Swagger UI over the description that lies beside it. Trying out is off, and so is
+/// signing in: nobody should put a secret into a page.
 const START: &str = "window.ui = SwaggerUIBundle({
   url: document.currentScript.dataset.description,
   dom_id: '#swagger-ui',
   deepLinking: true,
   supportedSubmitMethods: [],
   validatorUrl: null,
+  plugins: [() => ({ wrapComponents: { authorizeBtn: () => () => null, authorizeOperationBtn: () => () => null } })],
 });
 ";
 
 pub(super) fn routes(routes: &mut Routes) {
     let policy = Policy::DOCUMENT.cors(Cors::None);
+    // Made once for each worker: it is large, and the same for all.
+    let made: Rc<OnceCell<Bytes>> = Rc::default();
+    let openapi = move |app: web::Data<App>| ready(openapi(&app, &made));
     routes.add(Method::GET, "/openapi.json", Policy::DOCUMENT, openapi);
     routes.add(Method::GET, "/docs", policy, page);
     routes.add(Method::GET, "/docs/{file}", policy, file);
 }
 
-async fn openapi(app: web::Data<App>) -> impl Responder {
+fn openapi(app: &App, made: &OnceCell<Bytes>) -> HttpResponse {
+    let document = made.get_or_init(|| Bytes::from(super::openapi::document(&app.config.issuer).to_string()));
     HttpResponse::Ok()
+        .content_type("application/json")
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
-        .json(super::openapi::document(&app.config.issuer))
+        .body(document.clone())
 }
 
 async fn page(app: web::Data<App>) -> impl Responder {

@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
-use crate::clients::authentication::{AuthenticationError, AuthenticationFailure, Occasion, Presented};
+use crate::clients::authentication::{
+    AuthenticationError, AuthenticationFailure, Occasion, Presented, Reason,
+};
 use crate::fault::Fault;
 use crate::oauth::error::OauthError;
 use crate::oauth::parameters::REPEATABLE;
@@ -134,6 +136,14 @@ async fn refuse(
         event = event.with("client_authentication", method.as_str());
     }
     app.audit.note(event);
+    if failure.reason == Reason::KeysForbidden {
+        let event = app.event(exchange.now(), EventType::SsrfBlocked, Outcome::Failure, tenant)?;
+        let event = event.by(exchange.caller()).with("member", "jwks_uri");
+        app.audit.note(match &failure.claimed {
+            Some(claimed) => event.client(claimed),
+            None => event,
+        });
+    }
     exchange.secret_failed().await?;
     Ok(if failure.reason.is_invalid_request() {
         OauthError::invalid_request(

@@ -29,7 +29,6 @@ pub fn document(issuer: &Issuer) -> Value {
     }
     json!({
         "openapi": "3.1.0",
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "grantor",
             "version": env!("CARGO_PKG_VERSION"),
