@@ -1,19 +1,17 @@
 //! What becomes of a stolen refresh token, from outside: requirements R-REF-11 to R-REF-18 over HTTP, on both engines and
 //! with two replicas. What `family_model.rs` searches through at the storage, these tests tell as stories.
 
+use crate::support::html::{self, Form};
 use crate::support::http::Http;
-use crate::support::people::Person;
+use crate::support::people::{PASSWORD, Person};
 use crate::support::provider::{Provider, history, refused};
 use crate::support::relying_party::{RelyingParty, Tokens};
-use crate::support::user_agent::Browser;
+use crate::support::user_agent::{Browser, Page};
 use crate::support::{Engine, TestApp};
 use futures_util::future::join_all;
-use grantor::account::Credential;
-use grantor::audit::{EventType, Outcome};
-use grantor::storage::consents;
-use grantor::types::{AuthMethod, ClientId, Secret, TenantId};
-
-const T: TenantId = TenantId::FIRST;
+use grantor::types::AuthMethod;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 on_both_engines! {
     /// R-REF-04 to -06, RFC 9700 §4.14.2: "If a refresh token is compromised and subsequently used by both the attacker and the
@@ -267,7 +265,7 @@ on_both_engines! {
             let kept = shop.sign_in(&p.app, &mut p.browser, &p.alice, "openid offline_access").await;
             end(cause, &p, &shop).await;
             refused(shop.refresh(&other, &here.refresh).await, 400, "invalid_grant");
-            let outlives = cause == "logout";
+            let outlives = cause == "logout" || cause == "session";
             assert_eq!(shop.refresh(&other, &kept.refresh).await.status.is_success(), outlives, "{cause}");
             if !cause.starts_with("client") {
                 // Nobody else is concerned.
@@ -278,89 +276,120 @@ on_both_engines! {
     }
 }
 
+/// Does it as people and administrators do.
 async fn end(cause: &str, p: &Provider, shop: &RelyingParty) {
-    let app = &p.app.app;
-    let now = p.app.now();
-    let user = p.alice.row(&p.app).await;
-    let event = || {
-        app.event(now, EventType::UserUpdated, Outcome::Success, T)
-            .unwrap()
-    };
-    let secret = |text: &str| Secret::new(text.to_owned());
+    let mut browser = p.browser.clone();
+    let user = format!("/admin/v1/users/{}", p.alice.id);
+    let client = format!("/admin/v1/clients/{}", shop.client_id);
     match cause {
         "logout" => {
-            let mut browser = p.browser.clone();
             let page = browser.open("/oauth2/logout").await;
-            browser
-                .submit(&page, &page.decision_form().press("decision", "allow"))
-                .await;
+            let form = page.decision_form().press("decision", "allow");
+            browser.submit(&page, &form).await;
         }
         "own password" => {
-            let present = secret(crate::support::people::PASSWORD);
-            let caller = grantor::types::Caller {
-                request_id: app.entropy.uuid_v7(now).unwrap(),
-                address: "127.0.0.1".parse().unwrap(),
-                user_agent: String::new(),
-            };
-            let new = secret("another rabbit, another hole");
-            let changed = app
-                .accounts
-                .change_password(&user, &present, &new, None, &caller, now)
-                .await
-                .unwrap();
-            assert!(
-                matches!(changed, grantor::account::PasswordChange::Changed(..)),
-                "{changed:?}"
-            );
-        }
-        "password reset" => {
-            let password = Credential::Password {
-                password: secret("set by the helpdesk, to be changed"),
-                temporary: true,
-            };
-            app.accounts
-                .set_password(&user, password, event(), now)
-                .await
-                .unwrap()
-                .unwrap();
-        }
-        "revoke" => assert!(app.accounts.revoke(T, user.id, event()).await.unwrap()),
-        "disable" => {
-            let mut profile = app.accounts.profile(&user).await.unwrap();
-            profile.enabled = false;
-            app.accounts
-                .update(&user, &profile.check().unwrap(), None, event(), now)
-                .await
-                .unwrap()
-                .unwrap();
+            let page = browser.open("/account/password").await;
+            let form = own_form(&page, "/account/password");
+            let new = "another rabbit, another hole";
+            let form = form
+                .fill("password", PASSWORD)
+                .fill("new_password", new)
+                .fill("new_password_again", new);
+            browser.submit(&page, &form).await.answer.expect(200);
         }
         "consent" => {
-            let client = ClientId::parse(&shop.client_id).unwrap();
-            let mut tx = app.store.begin().await.unwrap();
-            assert!(
-                consents::withdraw(&mut tx, T, user.id, &client, now)
-                    .await
-                    .unwrap()
-                    .is_some()
-            );
-            tx.commit().await.unwrap();
+            let page = browser.open("/account").await;
+            let form = own_form(&page, "/account/consents");
+            assert_eq!(form.value("client_id"), Some(&*shop.client_id));
+            browser.submit(&page, &form).await.answer.expect(200);
         }
-        "client" => execute(&p.app, "epoch = epoch + 1", shop).await,
+        "session" => {
+            let token = p.app.admin_token("sessions:read sessions:write").await;
+            let list = format!("/admin/v1/sessions?user_id={}", p.alice.id);
+            let found = p
+                .app
+                .http
+                .get(&list)
+                .bearer(&token)
+                .send()
+                .await
+                .expect(200)
+                .json();
+            let session = format!("/admin/v1/sessions/{}", found["items"][0]["id"].as_str().unwrap());
+            admin(&p.app, Method::DELETE, &session, json!({})).await;
+        }
+        "password reset" => {
+            let change = json!({"password": "set by the helpdesk, to be changed"});
+            admin(&p.app, Method::PATCH, &user, change).await;
+        }
+        "disable" => admin(&p.app, Method::PATCH, &user, json!({"enabled": false})).await,
+        "revoke" => admin(&p.app, Method::POST, &format!("{user}/revoke"), json!({})).await,
+        "delete" => admin(&p.app, Method::DELETE, &user, json!({})).await,
+        "client" => {
+            admin(&p.app, Method::POST, &format!("{client}/revoke"), json!({})).await;
+            admin(&p.app, Method::PATCH, &client, json!({"enabled": true})).await;
+        }
         "client disabled" => {
-            execute(&p.app, "enabled = FALSE, epoch = epoch + 1", shop).await;
-            execute(&p.app, "enabled = TRUE", shop).await;
+            admin(&p.app, Method::PATCH, &client, json!({"enabled": false})).await;
+            admin(&p.app, Method::PATCH, &client, json!({"enabled": true})).await;
         }
         other => panic!("{other}"),
     }
 }
 
-async fn execute(app: &TestApp, change: &str, client: &RelyingParty) {
-    let sql = format!(
-        "UPDATE clients SET {change} WHERE client_id = '{}'",
-        client.client_id
-    );
-    crate::support::provider::execute(&app.app.store, &sql).await;
-    app.app.clients.invalidate();
+/// An administrator's change.
+async fn admin(app: &TestApp, method: Method, path: &str, change: Value) {
+    let token = app.admin_token("users:write clients:write sessions:write").await;
+    let call = app.http.call(method.clone(), path).bearer(&token);
+    let call = if method == Method::PATCH {
+        call.json(&change)
+    } else {
+        call
+    };
+    let answer = call.send().await;
+    assert!(answer.status.is_success(), "{path}: {}", answer.text());
+}
+
+/// The form of a page that goes to a path.
+fn own_form(page: &Page, action: &str) -> Form {
+    let found = html::forms(&page.html())
+        .into_iter()
+        .find(|form| form.action == action);
+    found.unwrap_or_else(|| panic!("no form for {action}: {}", page.html()))
+}
+
+on_both_engines! {
+    /// R-REF-16: "Users and admins can list and revoke families (per device) singly": on the account's page, while other
+    /// families go on.
+    async fn r_ref_16_a_person_ends_one_family(engine: Engine) {
+        let mut p = Provider::new(engine).await;
+        let shop = RelyingParty::with(&p.app, |metadata| metadata.client_name = Some("The Other Shop".to_owned())).await;
+        let kept = p.sign_in().await;
+        let ended = shop.sign_in(&p.app, &mut p.browser, &p.alice, "openid offline_access").await;
+        let bob = Person::new(&p.app, "bob").await;
+        let mut bobs_browser = Browser::new(&p.app);
+        let bobs = shop.sign_in(&p.app, &mut bobs_browser, &bob, "openid").await;
+        let page = p.browser.open("/account").await;
+        assert!(page.html().contains("The Other Shop") && page.html().contains("Example Shop"));
+        let forms = html::forms(&page.html());
+        let of = |tokens: &Tokens| {
+            let family = tokens.family();
+            forms.iter().find(|form| form.value("grant") == Some(&family)).cloned()
+        };
+        assert!(of(&bobs).is_none(), "nobody sees what is another's");
+        let form = of(&ended).expect("the family is listed");
+        // Another person cannot end it, with whatever form.
+        let mut foreign = form.clone().fill("grant", &bobs.family());
+        p.browser.clone().submit(&page, &foreign).await;
+        foreign = form.clone();
+        bobs_browser.submit(&page, &foreign).await;
+        assert!(shop.is_active(&p.app, &bobs.access).await && shop.is_active(&p.app, &ended.access).await);
+        p.browser.submit(&page, &form).await.answer.expect(200);
+        refused(shop.refresh(&p.app, &ended.refresh).await, 400, "invalid_grant");
+        assert!(!shop.is_active(&p.app, &ended.access).await);
+        Tokens::of(p.rp.refresh(&p.app, &kept.refresh).await);
+        Tokens::of(shop.refresh(&p.app, &bobs.refresh).await);
+    }
 }
 
 /// R-REF-17: "All refresh failures look alike to the caller (400 `invalid_grant`, same text) whether unknown, expired, reused or

@@ -2,7 +2,7 @@
 //! which the two meet in the database, nothing that was granted before lives on. The orders are searched, not listed.
 
 use crate::support::Engine;
-use crate::support::provider::{Provider, execute};
+use crate::support::provider::Provider;
 use crate::support::relying_party::{RelyingParty, Tokens};
 use crate::support::{TestApp, user_agent::Browser};
 use grantor::audit::{EventType, Outcome};
@@ -12,6 +12,7 @@ use grantor::storage::{consents, grants};
 use grantor::types::{ClientId, GrantId, SessionId, TenantId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use serde_json::json;
 use std::time::Duration;
 
 const T: TenantId = TenantId::FIRST;
@@ -63,6 +64,8 @@ fn stories() -> impl Strategy<Value = Story> {
 struct World {
     p: Provider,
     other: TestApp,
+    /// An administrator's token.
+    admin: String,
 }
 
 impl World {
@@ -70,7 +73,8 @@ impl World {
         let mut p = Provider::new(engine).await;
         p.rp = RelyingParty::with(&p.app, |metadata| metadata.require_consent = true).await;
         let other = p.app.replica().await;
-        Self { p, other }
+        let admin = p.app.admin_token("clients:write").await;
+        Self { p, other, admin }
     }
 
     async fn live(&mut self, story: &Story) -> Result<(), TestCaseError> {
@@ -161,11 +165,16 @@ impl World {
                 );
             }
             Revoked::Client => {
-                let sql = format!(
-                    "UPDATE clients SET epoch = epoch + 1 WHERE client_id = '{}'",
-                    self.p.rp.client_id
-                );
-                execute(&app.store, &sql).await;
+                // Disabled and enabled again: what was granted before stays over.
+                let path = format!("/admin/v1/clients/{}", self.p.rp.client_id);
+                for enabled in [false, true] {
+                    let call = self
+                        .other
+                        .http
+                        .call(reqwest::Method::PATCH, &path)
+                        .bearer(&self.admin);
+                    call.json(&json!({"enabled": enabled})).send().await.expect(200);
+                }
             }
             Revoked::Session => {
                 let event = event(EventType::SessionEnded).user(self.p.alice.id);

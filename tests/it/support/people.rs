@@ -5,7 +5,6 @@ use super::html::Form;
 use grantor::account::Credential;
 use grantor::account::profile::Profile;
 use grantor::audit::{EventType, Outcome};
-use grantor::storage::users::User;
 use grantor::types::{Secret, TenantId, UserId};
 use serde_json::{Value, json};
 
@@ -71,14 +70,5 @@ impl Person {
     /// The sign-in form as this person fills it in.
     pub fn fill_in(&self, form: Form) -> Form {
         form.fill("username", &self.username).fill("password", PASSWORD)
-    }
-
-    /// The account's row.
-    pub async fn row(&self, app: &TestApp) -> User {
-        let mut conn = app.app.store.read().await.expect("a connection");
-        let found = grantor::storage::users::find(&mut conn, TenantId::FIRST, self.id).await;
-        found
-            .expect("the database answers")
-            .expect("the account is there")
     }
 }
