@@ -1,7 +1,6 @@
 //! What the tests share.
 
 pub mod app;
-pub mod browser;
 pub mod chaos;
 pub mod client;
 pub mod db;

@@ -212,7 +212,7 @@ impl Browser {
         }
     }
 
-    fn absolute(&self, target: &str) -> Url {
+    pub fn absolute(&self, target: &str) -> Url {
         let url = self.base.join(target).expect("a URL");
         // A replica answers under the issuer's address, which leads to the one that the browser is at.
         if target.starts_with('/') || url.origin() == self.base.origin() {

@@ -1,6 +1,8 @@
 //! The own account.
 
-use crate::support::browser::{Browser, PASSWORD};
+use crate::support::html;
+use crate::support::people::PASSWORD;
+use crate::support::user_agent::Browser;
 use crate::support::{Engine, TestApp};
 
 const MANY: [(&str, &str); 1] = [("limits.authentication.rate", "1000")];
@@ -24,19 +26,19 @@ on_both_engines! {
         here.sign_in("alice").await.expect(303);
         there.sign_in("alice").await.expect(303);
         let page = here.get("/account").await.expect(200);
-        assert!(page.text().contains("this browser"));
-        let forms: Vec<_> = page.forms().into_iter().filter(|form| form.action == "/account/sessions").collect();
+        assert!(page.html().contains("this browser"));
+        let forms: Vec<_> = html::forms(&page.html()).into_iter().filter(|form| form.action == "/account/sessions").collect();
         assert_eq!(forms.len(), 1, "the own session is ended by signing out");
         // Somebody else's form and session get nowhere.
         let mut bob = Browser::new(&app);
         bob.sign_in("bob").await.expect(303);
-        bob.submit(&forms[0], &[]).await.expect(403);
+        bob.send_form(&forms[0], &[]).await.expect(403);
         there.get("/account").await.expect(200);
-        let answer = here.submit(&forms[0], &[]).await.expect(303);
-        assert!(here.follow(answer).await.expect(200).text().contains("The session has ended."));
+        let answer = here.send_form(&forms[0], &[]).await.expect(303);
+        assert!(here.follow(answer).await.expect(200).html().contains("The session has ended."));
         there.get("/account").await.expect(303);
         // Again: the page shows how things are.
-        here.submit(&forms[0], &[]).await.expect(303);
+        here.send_form(&forms[0], &[]).await.expect(303);
         let log = app.audit_log().await;
         assert_eq!(log.iter().filter(|event| event.event_type == "session_ended").count(), 1);
     }
@@ -53,7 +55,7 @@ on_both_engines! {
         let mut more = Browser::new(&app);
         more.sign_in("alice").await.expect(303);
         let own = alice.get("/account").await.form("/account/sessions");
-        alice.submit(&own, &[("session", theirs.value("session"))]).await.expect(303);
+        alice.send_form(&own, &[("session", theirs.field("session"))]).await.expect(303);
         two.get("/account").await.expect(200);
     }
 
@@ -65,13 +67,13 @@ on_both_engines! {
         here.sign_in("alice").await.expect(303);
         there.sign_in("alice").await.expect(303);
         let form = here.get("/account/password").await.form("/account/password");
-        here.submit(&form, &change("wrong", NEW)).await.expect(400);
-        here.submit(&form, &change(PASSWORD, "short")).await.expect(400);
+        here.send_form(&form, &change("wrong", NEW)).await.expect(400);
+        here.send_form(&form, &change(PASSWORD, "short")).await.expect(400);
         there.get("/account").await.expect(200);
-        let before = here.cookie("session").unwrap();
-        let answer = here.submit(&form, &change(PASSWORD, NEW)).await.expect(303);
-        assert!(here.follow(answer).await.expect(200).text().contains("Your password is changed"));
-        assert_ne!(here.cookie("session").unwrap(), before, "R-SSO-12");
+        let before = here.value_of("session").unwrap();
+        let answer = here.send_form(&form, &change(PASSWORD, NEW)).await.expect(303);
+        assert!(here.follow(answer).await.expect(200).html().contains("Your password is changed"));
+        assert_ne!(here.value_of("session").unwrap(), before, "R-SSO-12");
         there.get("/account").await.expect(303);
         there.sign_in("alice").await.expect(400);
         let log = app.audit_log().await;
@@ -88,9 +90,9 @@ async fn guesses_at_the_present_password_count_as_sign_ins() {
     browser.sign_in("alice").await.expect(303);
     let form = browser.get("/account/password").await.form("/account/password");
     for _ in 0..4 {
-        browser.submit(&form, &change("wrong", NEW)).await.expect(400);
+        browser.send_form(&form, &change("wrong", NEW)).await.expect(400);
     }
-    browser.submit(&form, &change(PASSWORD, NEW)).await.expect(429);
+    browser.send_form(&form, &change(PASSWORD, NEW)).await.expect(429);
 }
 
 /// R-SSO-03, R-SSO-15.

@@ -1,14 +1,14 @@
 //! Agreeing with an application.
 
-use crate::support::browser::{Browser, CALLBACK};
+use super::CALLBACK;
 use crate::support::client::TestClient;
-use crate::support::http::Answer;
+use crate::support::user_agent::{Browser, Page};
 use crate::support::{Engine, TestApp};
 use grantor::storage::consents;
 use grantor::types::{ClientId, TenantId, UserId};
 
 /// Goes to the consent page as somebody who is signed in.
-async fn ask(app: &TestApp, browser: &mut Browser, client: &TestClient, more: &[(&str, &str)]) -> Answer {
+async fn ask(app: &TestApp, browser: &mut Browser, client: &TestClient, more: &[(&str, &str)]) -> Page {
     browser.open(&app.authorization(client, more)).await
 }
 
@@ -29,9 +29,9 @@ on_both_engines! {
         let mut browser = Browser::new(&app);
         browser.sign_in("alice").await.expect(303);
         let page = ask(&app, &mut browser, &client, &[]).await.expect(200);
-        assert!(page.text().contains("Give Orders access?"));
-        assert!(page.text().contains("<strong>app.example.com</strong>"), "the redirect host is shown");
-        let answer = browser.submit(&page.form("/consent"), &[("decision", "allow")]).await.expect(303);
+        assert!(page.html().contains("Give Orders access?"));
+        assert!(page.html().contains("<strong>app.example.com</strong>"), "the redirect host is shown");
+        let answer = browser.send_form(&page.form("/consent"), &[("decision", "allow")]).await.expect(303);
         let answer = browser.follow(answer).await;
         let callback = answer.callback(CALLBACK);
         assert!(callback.contains_key("code") && callback["state"] == "the-state", "{callback:?}");
@@ -43,15 +43,15 @@ on_both_engines! {
         }
         // More is asked, and then all of it stands agreed.
         let page = ask(&app, &mut browser, &client, &[("scope", "openid email")]).await.expect(200);
-        let answer = browser.submit(&page.form("/consent"), &[("decision", "allow")]).await.expect(303);
+        let answer = browser.send_form(&page.form("/consent"), &[("decision", "allow")]).await.expect(303);
         browser.follow(answer).await.callback(CALLBACK);
         assert_eq!(agreed(&app, alice, &client).await.as_deref(), Some("openid profile email"));
         // prompt=consent asks again.
         ask(&app, &mut browser, &client, &[("prompt", "consent")]).await.expect(200).form("/consent");
         // Withdrawn in the account, it is asked again.
         let account = browser.get("/account").await.expect(200);
-        let answer = browser.submit(&account.form("/account/consents"), &[]).await.expect(303);
-        assert!(browser.follow(answer).await.text().contains("no access to your account any more"));
+        let answer = browser.send_form(&account.form("/account/consents"), &[]).await.expect(303);
+        assert!(browser.follow(answer).await.html().contains("no access to your account any more"));
         assert_eq!(agreed(&app, alice, &client).await, None);
         ask(&app, &mut browser, &client, &[]).await.expect(200).form("/consent");
         let log = app.audit_log().await;
@@ -66,7 +66,7 @@ on_both_engines! {
         let mut browser = Browser::new(&app);
         browser.sign_in("alice").await.expect(303);
         let page = ask(&app, &mut browser, &client, &[]).await.expect(200);
-        let answer = browser.submit(&page.form("/consent"), &[("decision", "deny")]).await.expect(303);
+        let answer = browser.send_form(&page.form("/consent"), &[("decision", "deny")]).await.expect(303);
         let callback = answer.callback(CALLBACK);
         assert_eq!(callback["error"], "access_denied");
         assert_eq!(callback["state"], "the-state");
@@ -74,8 +74,8 @@ on_both_engines! {
         assert_eq!(agreed(&app, alice, &client).await, None);
         // By form_post too, in a page that needs no script.
         let page = ask(&app, &mut browser, &client, &[("response_mode", "form_post")]).await.expect(200);
-        let answer = browser.submit(&page.form("/consent"), &[("decision", "deny")]).await.expect(200);
-        assert_eq!(answer.form(CALLBACK).value("error"), "access_denied");
+        let answer = browser.send_form(&page.form("/consent"), &[("decision", "deny")]).await.expect(200);
+        assert_eq!(answer.form(CALLBACK).field("error"), "access_denied");
         let log = app.audit_log().await;
         let denied = log.iter().filter(|event| event.event_type == "consent" && event.outcome == "failure");
         assert_eq!(denied.count(), 2);
@@ -89,12 +89,12 @@ on_both_engines! {
         let client = app.web_app(|_| {}).await;
         let mut browser = Browser::new(&app);
         let login = browser.get("/login").await.form("/login");
-        let password = crate::support::browser::PASSWORD;
-        browser.submit(&login, &[("username", "alice"), ("password", password)]).await.expect(303);
+        let password = crate::support::people::PASSWORD;
+        browser.send_form(&login, &[("username", "alice"), ("password", password)]).await.expect(303);
         let page = ask(&app, &mut browser, &client, &[]).await.expect(200);
-        browser.submit(&login, &[("username", "bob"), ("password", password)]).await.expect(303);
-        let answer = browser.submit(&page.form("/consent"), &[("decision", "allow")]).await.expect(403);
-        assert!(answer.text().contains("Open the page again"));
+        browser.send_form(&login, &[("username", "bob"), ("password", password)]).await.expect(303);
+        let answer = browser.send_form(&page.form("/consent"), &[("decision", "allow")]).await.expect(403);
+        assert!(answer.html().contains("Open the page again"));
         assert_eq!(agreed(&app, bob, &client).await, None);
         // Signed out meanwhile: the request begins with a sign-in again.
         browser.get("/consent?interaction=x").await.expect(400);
@@ -116,7 +116,7 @@ async fn the_page_tells_what_each_scope_means_in_the_readers_language() {
     browser.sign_in("alice").await.expect(303);
     let scope = [("scope", "openid profile orders:read")];
     let page = ask(&app, &mut browser, &client, &scope).await.expect(200);
-    let html = page.text();
+    let html = page.html();
     assert!(html.contains("See your name, picture"), "{html}");
     assert!(
         html.contains("<li>orders:read</li>"),
@@ -154,14 +154,14 @@ async fn an_app_that_nobody_can_recognise_is_always_shown() {
     let there = [("redirect_uri", "http://127.0.0.1:49152/cb")];
     for _ in 0..2 {
         let page = ask(&app, &mut browser, &client, &there).await.expect(200);
-        assert!(page.text().contains("Go on only if you started it yourself"));
+        assert!(page.html().contains("Go on only if you started it yourself"));
         let policy = page.header("content-security-policy");
         assert!(
             policy.contains("form-action 'self' http://127.0.0.1:49152;"),
             "{policy}"
         );
         let answer = browser
-            .submit(&page.form("/consent"), &[("decision", "allow")])
+            .send_form(&page.form("/consent"), &[("decision", "allow")])
             .await
             .expect(303);
         assert!(

@@ -1,6 +1,7 @@
 //! R-HDR-15, R-HDR-16: forms are bound to browser and purpose; cookies are out of reach.
 
-use crate::support::browser::{Browser, PASSWORD};
+use crate::support::people::PASSWORD;
+use crate::support::user_agent::Browser;
 use crate::support::{Engine, TestApp};
 
 const SIGN_IN: [(&str, &str); 2] = [("username", "alice"), ("password", PASSWORD)];
@@ -18,18 +19,18 @@ async fn a_form_without_its_token_is_refused_with_the_way_on() {
     let form = browser.get("/login").await.form("/login");
     let mut stranger = Browser::new(&app);
     let foreign = stranger.get("/login").await.form("/login");
-    let token = form.value("csrf").to_owned();
-    assert!(!token.is_empty() && token != foreign.value("csrf"));
+    let token = form.field("csrf").to_owned();
+    assert!(!token.is_empty() && token != foreign.field("csrf"));
     let cut = &token[..token.len() - 1];
-    for bad in ["", "x", "a.b", cut, foreign.value("csrf")] {
+    for bad in ["", "x", "a.b", cut, foreign.field("csrf")] {
         let answer = browser
-            .submit(&form.with(&[("csrf", bad)]), &SIGN_IN)
+            .send_form(&form.with(&[("csrf", bad)]), &SIGN_IN)
             .await
             .expect(403);
-        assert!(answer.text().contains("Open the page again"), "{}", answer.text());
-        assert_eq!(browser.cookie("session"), None, "{bad}");
+        assert!(answer.html().contains("Open the page again"), "{}", answer.html());
+        assert_eq!(browser.value_of("session"), None, "{bad}");
     }
-    browser.submit(&form, &SIGN_IN).await.expect(303);
+    browser.send_form(&form, &SIGN_IN).await.expect(303);
 }
 
 #[tokio::test]
@@ -37,24 +38,24 @@ async fn a_token_is_good_for_its_own_form_only() {
     let app = app().await;
     let mut browser = Browser::new(&app);
     let login = browser.get("/login").await.form("/login");
-    browser.submit(&login, &SIGN_IN).await.expect(303);
+    browser.send_form(&login, &SIGN_IN).await.expect(303);
     let account = browser.get("/account").await.expect(200);
     let sign_out = account.form("/oauth2/logout");
     let password = browser.get("/account/password").await.form("/account/password");
-    for wrong in [login.value("csrf"), sign_out.value("csrf")] {
-        browser.submit(&password, &[("csrf", wrong)]).await.expect(403);
+    for wrong in [login.field("csrf"), sign_out.field("csrf")] {
+        browser.send_form(&password, &[("csrf", wrong)]).await.expect(403);
     }
     browser
-        .submit(
+        .send_form(
             &sign_out,
-            &[("csrf", password.value("csrf")), ("decision", "allow")],
+            &[("csrf", password.field("csrf")), ("decision", "allow")],
         )
         .await
         .expect(403);
     // A new session is another one, also of the same user.
-    browser.submit(&sign_out, &[("decision", "allow")]).await;
+    browser.send_form(&sign_out, &[("decision", "allow")]).await;
     browser.sign_in("alice").await.expect(303);
-    browser.submit(&password, &[]).await.expect(403);
+    browser.send_form(&password, &[]).await.expect(403);
 }
 
 #[tokio::test]
@@ -68,7 +69,7 @@ async fn a_form_from_another_site_is_refused() {
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let name = "grantor-browser-000000000001";
-    let cookie = format!("{name}={}", browser.cookie("browser").unwrap());
+    let cookie = format!("{name}={}", browser.value_of("browser").unwrap());
     let post = |headers: &[(&str, &str)]| {
         let mut call = app.http.post("/login").form(&fields).header("cookie", &cookie);
         for (name, value) in headers {
@@ -102,8 +103,8 @@ async fn a_browser_without_cookies_is_told_that_they_are_needed() {
     let mut browser = Browser::new(&app);
     let form = browser.get("/login").await.form("/login");
     browser.forget();
-    let answer = browser.submit(&form, &SIGN_IN).await.expect(403);
-    assert!(answer.text().contains("Cookies are needed"), "{}", answer.text());
+    let answer = browser.send_form(&form, &SIGN_IN).await.expect(403);
+    assert!(answer.html().contains("Cookies are needed"), "{}", answer.html());
 }
 
 #[tokio::test]
@@ -111,7 +112,7 @@ async fn every_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
     let app = app().await;
     let mut browser = Browser::new(&app);
     let page = browser.get("/login").await;
-    let signed_in = browser.submit(&page.form("/login"), &SIGN_IN).await;
+    let signed_in = browser.send_form(&page.form("/login"), &SIGN_IN).await;
     for answer in [page, signed_in] {
         let cookie = answer.header("set-cookie");
         assert!(
@@ -171,7 +172,7 @@ async fn strict_cookies_are_waited_for() {
         .header("sec-fetch-site", "same-origin")
         .send()
         .await;
-    page.expect(200).form("/login");
+    assert!(page.expect(200).text().contains("action=\"/login\""));
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! Signing in.
 
-use crate::support::browser::{Browser, CALLBACK, PASSWORD};
-use crate::support::http::Answer;
+use super::CALLBACK;
+use crate::support::people::PASSWORD;
+use crate::support::user_agent::{Browser, Page};
 use crate::support::{Engine, TestApp};
 
 const MANY: [(&str, &str); 1] = [("limits.authentication.rate", "1000")];
 
 /// The page without what differs from browser to browser.
-fn comparable(answer: &Answer, username: &str) -> String {
-    answer.text().replace(username, "NAME")
+fn comparable(answer: &Page, username: &str) -> String {
+    answer.html().replace(username, "NAME")
 }
 
 on_both_engines! {
@@ -19,14 +20,14 @@ on_both_engines! {
         let mut browser = Browser::new(&app);
         let answer = browser.sign_in("alice").await.expect(303);
         assert_eq!(answer.header("location"), "/account");
-        let first = browser.cookie("session").unwrap();
+        let first = browser.value_of("session").unwrap();
         browser.get("/account").await.expect(200);
         // As with max_age or prompt=login: the same person in the same browser.
         let client = app.web_app(|metadata| metadata.require_consent = false).await;
         let page = browser.open(&app.authorization(&client, &[("prompt", "login")])).await.expect(200);
         let sign_in = [("username", "alice"), ("password", PASSWORD)];
-        browser.submit(&page.form("/login"), &sign_in).await.expect(303);
-        let second = browser.cookie("session").unwrap();
+        browser.send_form(&page.form("/login"), &sign_in).await.expect(303);
+        let second = browser.value_of("session").unwrap();
         assert_ne!(first, second);
         browser.get("/account").await.expect(200);
         browser.set_cookie("session", &first);
@@ -45,9 +46,9 @@ on_both_engines! {
             [("alice", "wrong"), ("nobody", PASSWORD), ("carol", PASSWORD), ("", ""), ("alice\u{1}", "x")]
         {
             let fields = [("username", username), ("password", password)];
-            let answer = browser.submit(&form, &fields).await.expect(400);
-            assert!(answer.text().contains("aria-describedby=\"refused\""), "the error is tied to its fields");
-            assert_eq!(browser.cookie("session"), None);
+            let answer = browser.send_form(&form, &fields).await.expect(400);
+            assert!(answer.html().contains("aria-describedby=\"refused\""), "the error is tied to its fields");
+            assert_eq!(browser.value_of("session"), None);
             if !username.is_empty() && username.is_ascii() && !username.contains('\u{1}') {
                 answers.push(comparable(&answer, username));
             }
@@ -67,19 +68,19 @@ on_both_engines! {
         let form = browser.get("/login").await.form("/login");
         for _ in 0..5 {
             let fields = [("username", "alice"), ("password", "wrong")];
-            browser.submit(&form, &fields).await.expect(400);
+            browser.send_form(&form, &fields).await.expect(400);
         }
         for password in ["wrong", PASSWORD] {
             let fields = [("username", "alice"), ("password", password)];
-            let answer = browser.submit(&form, &fields).await.expect(429);
-            assert!(answer.text().contains("Too many login attempts, please try again later"));
+            let answer = browser.send_form(&form, &fields).await.expect(429);
+            assert!(answer.html().contains("Too many login attempts, please try again later"));
             assert!(!answer.header("retry-after").is_empty());
-            assert_eq!(browser.cookie("session"), None);
+            assert_eq!(browser.value_of("session"), None);
         }
         app.advance(15 * 60 + 1);
         let form = browser.get("/login").await.form("/login");
         let fields = [("username", "alice"), ("password", PASSWORD)];
-        browser.submit(&form, &fields).await.expect(303);
+        browser.send_form(&form, &fields).await.expect(303);
     }
 
     /// A password that an administrator set is changed before anything else is given.
@@ -90,10 +91,10 @@ on_both_engines! {
         let mut browser = Browser::new(&app);
         let page = browser.open(&app.authorization(&client, &[])).await.expect(200);
         let sign_in = [("username", "alice"), ("password", PASSWORD)];
-        let page = browser.submit(&page.form("/login"), &sign_in).await.expect(200);
-        assert_eq!(browser.cookie("session"), None, "nothing is given yet");
+        let page = browser.send_form(&page.form("/login"), &sign_in).await.expect(200);
+        assert_eq!(browser.value_of("session"), None, "nothing is given yet");
         let form = page.form("/login/password");
-        assert_eq!(form.value("username"), "alice");
+        assert_eq!(form.field("username"), "alice");
         let fill = |present: &'static str, new: &'static str, again: &'static str| {
             [("password", present), ("new_password", new), ("new_password_again", again)]
         };
@@ -104,14 +105,14 @@ on_both_engines! {
             (fill(PASSWORD, "password", "password"), "new-problem"),
             (fill(PASSWORD, PASSWORD, PASSWORD), "new-problem"),
         ] {
-            let answer = browser.submit(&form, &fields).await.expect(400);
-            assert!(answer.text().contains(&format!("id=\"{problem}\"")), "{}", answer.text());
+            let answer = browser.send_form(&form, &fields).await.expect(400);
+            assert!(answer.html().contains(&format!("id=\"{problem}\"")), "{}", answer.html());
         }
-        let answer = browser.submit(&form, &fill(PASSWORD, new, new)).await.expect(303);
+        let answer = browser.send_form(&form, &fill(PASSWORD, new, new)).await.expect(303);
         let answer = browser.follow(answer).await;
         assert!(answer.callback(CALLBACK).contains_key("code"), "it goes on to the application");
         // Sent again, the form finds the password changed.
-        browser.submit(&form, &fill(PASSWORD, new, new)).await.expect(400);
+        browser.send_form(&form, &fill(PASSWORD, new, new)).await.expect(400);
     }
 
     /// A second, different sign-in in another tab: the first account is signed out, and its open pages say so.
@@ -121,12 +122,12 @@ on_both_engines! {
         app.user("bob").await;
         let mut browser = Browser::new(&app);
         let login = browser.get("/login").await.form("/login");
-        browser.submit(&login, &[("username", "alice"), ("password", PASSWORD)]).await.expect(303);
+        browser.send_form(&login, &[("username", "alice"), ("password", PASSWORD)]).await.expect(303);
         let of_alice = browser.get("/account/password").await.form("/account/password");
-        let cookie = browser.cookie("session").unwrap();
-        browser.submit(&login, &[("username", "bob"), ("password", PASSWORD)]).await.expect(303);
-        assert!(browser.get("/account").await.text().contains("bob"));
-        browser.submit(&of_alice, &[]).await.expect(403);
+        let cookie = browser.value_of("session").unwrap();
+        browser.send_form(&login, &[("username", "bob"), ("password", PASSWORD)]).await.expect(303);
+        assert!(browser.get("/account").await.html().contains("bob"));
+        browser.send_form(&of_alice, &[]).await.expect(403);
         browser.set_cookie("session", &cookie);
         browser.get("/account").await.expect(303);
         let log = app.audit_log().await;
@@ -146,12 +147,12 @@ async fn with_count_failures_only_failed_attempts_count() {
     let form = browser.get("/login").await.form("/login");
     for _ in 0..5 {
         browser
-            .submit(&form, &[("username", "alice"), ("password", "wrong")])
+            .send_form(&form, &[("username", "alice"), ("password", "wrong")])
             .await
             .expect(400);
     }
     browser
-        .submit(&form, &[("username", "alice"), ("password", PASSWORD)])
+        .send_form(&form, &[("username", "alice"), ("password", PASSWORD)])
         .await
         .expect(429);
 }
@@ -166,8 +167,8 @@ async fn the_page_tells_for_which_application_and_lets_the_browser_go_there() {
         .open(&app.authorization(&client, &[("login_hint", "al\"ice")]))
         .await
         .expect(200);
-    assert!(page.text().contains("<strong>Orders</strong>"));
-    assert_eq!(page.form("/login").value("username"), "al\"ice");
+    assert!(page.html().contains("<strong>Orders</strong>"));
+    assert_eq!(page.form("/login").field("username"), "al\"ice");
     let policy = page.header("content-security-policy");
     assert!(
         policy.contains("form-action 'self' https://app.example.com;"),
@@ -186,20 +187,23 @@ async fn a_page_that_was_left_open_for_half_an_hour_says_what_to_do() {
     let page = browser.open(&app.authorization(&client, &[])).await.expect(200);
     app.advance(30 * 60 + 1);
     let sign_in = [("username", "alice"), ("password", PASSWORD)];
-    let answer = browser.submit(&page.form("/login"), &sign_in).await.expect(400);
+    let answer = browser
+        .send_form(&page.form("/login"), &sign_in)
+        .await
+        .expect(400);
     assert!(
         answer
-            .text()
+            .html()
             .contains("Go back to the application and start again"),
         "{}",
-        answer.text()
+        answer.html()
     );
-    assert_eq!(browser.cookie("session"), None);
+    assert_eq!(browser.value_of("session"), None);
     // Another browser's page is no better.
     let page = browser.open(&app.authorization(&client, &[])).await.expect(200);
     let mut other = Browser::new(&app);
     other.get("/login").await.expect(200);
-    other.submit(&page.form("/login"), &sign_in).await.expect(400);
+    other.send_form(&page.form("/login"), &sign_in).await.expect(400);
 }
 
 #[tokio::test]
@@ -209,7 +213,7 @@ async fn whoever_is_signed_in_is_not_asked_again() {
     let mut browser = Browser::new(&app);
     let form = browser.get("/login").await.form("/login");
     let sign_in = [("username", "alice"), ("password", PASSWORD)];
-    browser.submit(&form, &sign_in).await.expect(303);
+    browser.send_form(&form, &sign_in).await.expect(303);
     let answer = browser.get("/login").await.expect(303);
     assert_eq!(answer.header("location"), "/account");
     let answer = browser.get("/login?next=password").await.expect(303);
@@ -217,6 +221,6 @@ async fn whoever_is_signed_in_is_not_asked_again() {
     let answer = browser.get("/login?next=https://evil.example").await.expect(303);
     assert_eq!(answer.header("location"), "/account");
     // The back button, and the form once more: a sign-in like any other.
-    browser.submit(&form, &sign_in).await.expect(303);
+    browser.send_form(&form, &sign_in).await.expect(303);
     browser.get("/account").await.expect(200);
 }

@@ -1,7 +1,8 @@
 //! OpenID Connect RP-Initiated Logout 1.0, and what conformance.md says about it.
 
-use crate::support::browser::{Browser, CALLBACK};
+use super::CALLBACK;
 use crate::support::client::TestClient;
+use crate::support::user_agent::Browser;
 use crate::support::{Engine, TestApp};
 use grantor::storage::clients::Client;
 use serde_json::{Value, json};
@@ -77,11 +78,11 @@ async fn signed_in(engine: Engine) -> (TestApp, TestClient, Browser, String) {
 on_both_engines! {
     async fn s2_a_hint_of_this_session_and_a_registered_uri_go_straight_back(engine: Engine) {
         let (app, client, mut browser, token) = signed_in(engine).await;
-        let cookie = browser.cookie("session").unwrap();
+        let cookie = browser.value_of("session").unwrap();
         let target = logout(&[("id_token_hint", &token), ("post_logout_redirect_uri", AFTER), ("state", "s t&")]);
         let answer = browser.get(&target).await.expect(303);
         assert_eq!(answer.header("location"), format!("{AFTER}&state=s+t%26"));
-        assert_eq!(browser.cookie("session"), None, "the cookie is taken away");
+        assert_eq!(browser.value_of("session"), None, "the cookie is taken away");
         assert!(is_signed_out(&app, &mut browser, &client).await);
         // R-SSO-09: the saved cookie is worth nothing.
         browser.sign_in("alice").await.expect(303);
@@ -114,9 +115,10 @@ on_both_engines! {
             let page = browser.get(&logout(fields)).await.expect(200);
             let form = page.form("/oauth2/logout");
             browser.get("/account").await.expect(200);
-            let answer = browser.submit(&form, &[("decision", "allow")]).await;
-            assert!(answer.status == 200 || answer.status == 400, "{fields:?}");
-            assert!(answer.text().contains("You are signed out"), "{fields:?}");
+            let answer = browser.send_form(&form, &[("decision", "allow")]).await;
+            let status = answer.answer.status;
+            assert!(status == 200 || status == 400, "{fields:?}");
+            assert!(answer.html().contains("You are signed out"), "{fields:?}");
             assert!(is_signed_out(&app, &mut browser, &client).await, "{fields:?}");
             browser.sign_in("alice").await.expect(303);
         }
@@ -135,7 +137,7 @@ on_both_engines! {
         let answer = browser.get(&logout(&fields)).await.expect(303);
         assert_eq!(answer.header("location"), AFTER);
         let answer = browser.get(&logout(&[])).await.expect(200);
-        assert!(answer.text().contains("You are signed out"));
+        assert!(answer.html().contains("You are signed out"));
     }
 
     /// §3: "if the End-User […] is not the one identified by the ID Token", it is asked; the application may have its
@@ -149,7 +151,7 @@ on_both_engines! {
         let page = other.get(&target).await.expect(200);
         let policy = page.header("content-security-policy");
         assert!(policy.contains("form-action 'self' https://app.example.com;"), "{policy}");
-        let answer = other.submit(&page.form("/oauth2/logout"), &[("decision", "allow")]).await.expect(303);
+        let answer = other.send_form(&page.form("/oauth2/logout"), &[("decision", "allow")]).await.expect(303);
         assert_eq!(answer.header("location"), format!("{AFTER}&state=s"));
         assert!(is_signed_out(&app, &mut other, &client).await);
         assert!(!is_signed_out(&app, &mut browser, &client).await, "the other session goes on");
@@ -176,16 +178,16 @@ async fn nobody_is_signed_out_by_a_form_of_another_site() {
     other.sign_in("alice").await.expect(303);
     let foreign = other.get("/oauth2/logout").await.form("/oauth2/logout");
     browser
-        .submit(&form, &[("csrf", foreign.value("csrf")), ("decision", "allow")])
+        .send_form(&form, &[("csrf", foreign.field("csrf")), ("decision", "allow")])
         .await
         .expect(403);
     browser
-        .submit(&form, &[("csrf", "x"), ("decision", "allow")])
+        .send_form(&form, &[("csrf", "x"), ("decision", "allow")])
         .await
         .expect(403);
     // The form without the button's value asks once more.
     browser
-        .submit(&form, &[])
+        .send_form(&form, &[])
         .await
         .expect(200)
         .form("/oauth2/logout");
@@ -193,12 +195,7 @@ async fn nobody_is_signed_out_by_a_form_of_another_site() {
     let mut twice = form.clone();
     twice.fields.push(("state".to_owned(), "a".to_owned()));
     twice.fields.push(("state".to_owned(), "b".to_owned()));
-    let fields: Vec<_> = twice
-        .fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    browser.post("/oauth2/logout", &fields).await.expect(400);
+    browser.send_form(&twice, &[]).await.expect(400);
 }
 
 /// A client that was disabled says nothing about where to go.
