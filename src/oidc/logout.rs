@@ -241,8 +241,8 @@ impl LogoutRequest {
                  will not be taken back.",
             ),
             (_, Return::Unknown) => Some(
-                "The address to go back to afterwards (post_logout_redirect_uri) is not registered for an application \
-                 that showed an id_token_hint. You will not be taken back.",
+                "The address to go back to (post_logout_redirect_uri) is not registered, or no id_token_hint shows for \
+                 which application. You will not be taken back.",
             ),
             (_, Return::Absent | Return::Registered) => None,
         }

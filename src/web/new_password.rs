@@ -2,6 +2,7 @@
 
 use super::login::{self, Errand};
 use super::visited;
+use crate::account::policy::WeakPassword;
 use crate::account::{PasswordChange, SignIn};
 use crate::app::App;
 use crate::page::{self, Layout};
@@ -39,6 +40,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The new password is refused, for this reason.
+    pub fn weak(weak: &WeakPassword) -> Self {
+        let text = weak.to_string();
+        Self::New(if text.ends_with('.') { text } else { text + "." })
+    }
+
     /// What can be said about a form before any password is looked at.
     pub fn of(form: &Form) -> Option<Self> {
         let new = form.get("new_password").unwrap_or_default();
@@ -112,7 +119,7 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
         PasswordChange::Changed(..) => {}
         PasswordChange::WrongPassword => return ask(visit, &errand, username, Some(Problem::Present)),
         PasswordChange::Weak(weak) => {
-            return ask(visit, &errand, username, Some(Problem::New(weak.to_string())));
+            return ask(visit, &errand, username, Some(Problem::weak(&weak)));
         }
     }
     // From here on it is a sign-in like any other, with a record of its own.

@@ -75,7 +75,7 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
             login::failed(visit).await?;
             show(visit, &user, Some(Problem::Present)).await
         }
-        PasswordChange::Weak(weak) => show(visit, &user, Some(Problem::New(weak.to_string()))).await,
+        PasswordChange::Weak(weak) => show(visit, &user, Some(Problem::weak(&weak))).await,
     }
 }
 

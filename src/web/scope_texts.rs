@@ -11,10 +11,7 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("address", "See your postal address"),
     ("phone", "See your phone number"),
     ("roles", "See which roles you have"),
-    (
-        "offline_access",
-        "Act for you also when you are not there, until you sign in again or withdraw it",
-    ),
+    ("offline_access", "Act for you also while you are not using it"),
 ];
 
 /// The configured texts: scope, language tag in lower case (empty for the default), text.
