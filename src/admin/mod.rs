@@ -4,7 +4,9 @@
 mod audit;
 mod call;
 pub mod clients;
+mod consents;
 mod docs;
+mod grants;
 mod keys;
 mod merge;
 pub mod openapi;
@@ -27,6 +29,8 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
         clients::OPERATIONS,
         users::OPERATIONS,
         sessions::OPERATIONS,
+        grants::OPERATIONS,
+        consents::OPERATIONS,
         keys::OPERATIONS,
         audit::OPERATIONS,
     ];
@@ -38,6 +42,8 @@ pub fn routes(routes: &mut Routes) {
     clients::routes(routes);
     users::routes(routes);
     sessions::routes(routes);
+    grants::routes(routes);
+    consents::routes(routes);
     keys::routes(routes);
     audit::routes(routes);
     docs::routes(routes);

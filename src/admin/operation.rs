@@ -99,6 +99,20 @@ pub const CURSOR: Parameter = Parameter {
     kind: ParameterKind::Text { max_length: 500 },
 };
 
+/// Entries of one user.
+pub const USER_ID: Parameter = Parameter {
+    name: "user_id",
+    description: "Only those of this user.",
+    kind: ParameterKind::Text { max_length: 36 },
+};
+
+/// Entries of one client.
+pub const CLIENT_ID: Parameter = Parameter {
+    name: "client_id",
+    description: "Only those of this client.",
+    kind: ParameterKind::Text { max_length: 64 },
+};
+
 /// The version that a change is made to.
 pub const IF_MATCH: Parameter = Parameter {
     name: "If-Match",

@@ -3,7 +3,7 @@
 use super::problem;
 use crate::protect::body::Form;
 use crate::surface::Refusal;
-use crate::types::{Timestamp, Violation, base64url};
+use crate::types::{ClientId, Malformed, Timestamp, UserId, Violation, base64url};
 use actix_web::HttpResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -58,6 +58,31 @@ pub fn after(query: &Form) -> Result<Option<Place>, Refusal> {
             "must be the next_cursor of a page",
         )])),
     }
+}
+
+/// The user whose entries are asked for.
+///
+/// # Errors
+/// 400 for what is no user's id.
+pub fn user(query: &Form) -> Result<Option<UserId>, Refusal> {
+    filter(query, "user_id", str::parse)
+}
+
+/// The client whose entries are asked for.
+///
+/// # Errors
+/// 400 for what is no client's id.
+pub fn client(query: &Form) -> Result<Option<ClientId>, Refusal> {
+    filter(query, "client_id", ClientId::parse)
+}
+
+fn filter<T>(
+    query: &Form,
+    name: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, Malformed>,
+) -> Result<Option<T>, Refusal> {
+    let wrong = |malformed: Malformed| problem::invalid(vec![Violation::new(name, malformed.0)]);
+    query.get(name).map(parse).transpose().map_err(wrong)
 }
 
 /// A page, with a cursor where another one follows.

@@ -1,22 +1,15 @@
 //! `/admin/v1/sessions`: browsers in which people are signed in.
 
 use super::call::{Actor, Answer, Call, Stop};
-use super::operation::{CURSOR, LIMIT, Operation, Parameter, ParameterKind, Verb};
+use super::operation::{CURSOR, LIMIT, Operation, USER_ID, Verb};
 use super::{page, problem, version};
 use crate::audit::EventType;
 use crate::protect::routes::Routes;
 use crate::storage::sessions::{self, Filter, Session};
-use crate::types::{SessionId, UserId, Violation};
+use crate::types::SessionId;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Value, json};
-
-/// Looks for the sessions of one user.
-const USER_ID: Parameter = Parameter {
-    name: "user_id",
-    description: "Only the sessions of this user.",
-    kind: ParameterKind::Text { max_length: 36 },
-};
 
 /// What all operations of this resource share.
 const BASE: Operation = Operation {
@@ -76,13 +69,7 @@ async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor", "user_id"])?;
     let limit = page::limit(&query)?;
     let after = page::after(&query)?.and_then(|(_, id)| id.parse().ok());
-    let user = match query.get("user_id").map(str::parse::<UserId>) {
-        None => None,
-        Some(Ok(user)) => Some(user),
-        Some(Err(malformed)) => {
-            return Err(problem::invalid(vec![Violation::new("user_id", malformed.0)]).into());
-        }
-    };
+    let user = page::user(&query)?;
     let mut conn = call.app().store.read().await?;
     let filter = Filter { user, after };
     let found = sessions::list(&mut conn, call.tenant(), filter, call.now(), limit + 1).await?;

@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 /// The schemas as they are written: one file per resource.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("schemas/common.json"),
     include_str!("schemas/oauth.json"),
     include_str!("schemas/clients.json"),
     include_str!("schemas/users.json"),
     include_str!("schemas/sessions.json"),
+    include_str!("schemas/grants.json"),
     include_str!("schemas/keys.json"),
     include_str!("schemas/audit.json"),
 ];
@@ -35,6 +36,8 @@ static SCHEMAS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
         schemas.insert("UserList".to_owned(), list_of("User"));
     }
     schemas.insert("SessionList".to_owned(), list_of("Session"));
+    schemas.insert("GrantList".to_owned(), list_of("Grant"));
+    schemas.insert("ConsentList".to_owned(), list_of("Consent"));
     schemas
 });
 

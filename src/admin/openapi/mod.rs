@@ -46,6 +46,8 @@ pub fn document(issuer: &Issuer) -> Value {
             {"name": "Clients", "description": "Registered clients."},
             {"name": "Users", "description": "Accounts of people."},
             {"name": "Sessions", "description": "Browsers in which people are signed in."},
+            {"name": "Grants", "description": "What applications hold of people: token families."},
+            {"name": "Consents", "description": "What people have agreed to."},
             {"name": "Keys", "description": "Signing keys."},
             {"name": "Audit", "description": "The audit log."},
         ],
