@@ -134,3 +134,38 @@ async fn a_filter_that_means_nothing_is_refused() {
         .await
         .expect(403);
 }
+
+#[tokio::test]
+async fn a_target_that_must_not_be_reached_is_on_record() {
+    let admin = admin(Engine::Sqlite).await;
+    let inner = json!({"grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
+        "jwks_uri": "https://169.254.169.254/keys"});
+    let (id, _) = admin.create(inner).await;
+    let part = |value: Value| grantor::types::base64url(value.to_string().as_bytes());
+    let header = part(json!({"alg": "ES256", "kid": "k"}));
+    let assertion = format!("{header}.{}.AAAA", part(json!({"sub": id, "iss": id})));
+    let form = [
+        ("grant_type", "client_credentials"),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", &assertion),
+    ];
+    admin
+        .app
+        .http
+        .post("/oauth2/token")
+        .form(&form)
+        .send()
+        .await
+        .expect(401);
+    let blocked = events(&admin, "event_type=ssrf_blocked").await;
+    assert_eq!(blocked[0]["client_id"], id);
+    let failed = events(
+        &admin,
+        &format!("client_id={id}&event_type=client_authentication"),
+    )
+    .await;
+    assert_eq!(failed[0]["metadata"]["failure_reason"], "keys_forbidden");
+}

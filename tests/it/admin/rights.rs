@@ -3,6 +3,11 @@
 use super::{Admin, service, token, token_of};
 use crate::support::Engine;
 use crate::support::app::{ADMIN_ID, ADMIN_SECRET, TestApp};
+use crate::support::people::Person;
+use crate::support::relying_party::RelyingParty;
+use crate::support::user_agent::Browser;
+use grantor::storage::users;
+use grantor::types::{ScopeSet, TenantId};
 use reqwest::Method;
 use serde_json::json;
 
@@ -184,4 +189,30 @@ on_both_engines! {
         // The bootstrap client's secret is as it was.
         token_of(&clients_only.app, ADMIN_ID, ADMIN_SECRET, "users:write").await;
     }
+}
+
+/// Contract, "Admin rights": an admin scope in a user's token needs a role that allows it, also at each call.
+#[tokio::test]
+async fn a_person_administers_as_long_as_a_role_allows_it() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    let console = RelyingParty::with(&app, |metadata| {
+        metadata.scope = ScopeSet::parse("openid clients:read").unwrap();
+    })
+    .await;
+    let root = Person::with(&app, "root", json!({"roles": ["admin"]})).await;
+    let mut browser = Browser::new(&app);
+    let tokens = console
+        .sign_in(&app, &mut browser, &root, "openid clients:read")
+        .await;
+    let call = || app.http.get("/admin/v1/clients").bearer(&tokens.access).send();
+    call().await.expect(200);
+    let mut conn = app.app.store.write().await.unwrap();
+    let row = users::find(&mut conn, TenantId::FIRST, root.id).await.unwrap();
+    let mut row = row.unwrap();
+    row.roles.0.clear();
+    let changed = users::update(&mut conn, TenantId::FIRST, &row, app.now()).await;
+    assert!(changed.unwrap().is_some());
+    drop(conn);
+    let answer = call().await.expect(403);
+    assert!(answer.header("www-authenticate").contains("insufficient_scope"));
 }
