@@ -51,6 +51,7 @@ mod rfc8707;
 mod rfc9068;
 mod rfc9207;
 mod rfc9700;
+mod rotation_storm;
 mod rp_initiated_logout;
 mod storage;
 mod surface;

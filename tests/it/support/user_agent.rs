@@ -45,9 +45,14 @@ pub struct Page {
 impl Browser {
     /// A fresh browser before a server.
     pub fn new(app: &TestApp) -> Self {
+        Self::at(app.http.clone(), &app.base)
+    }
+
+    /// A fresh browser before a server that is a process of its own.
+    pub fn at(http: Http, base: &str) -> Self {
         Self {
-            http: app.http.clone(),
-            base: app.base.parse().expect("a URL"),
+            http,
+            base: base.parse().expect("a URL"),
             cookies: Vec::new(),
         }
     }
