@@ -104,7 +104,7 @@ impl Actor {
     /// touch who has it.
     pub fn may_touch_roles(&self, roles: &[String]) -> bool {
         let lacks = |scope: &&str| role_allows(roles, scope) && !self.scope.has(scope);
-        !ADMIN_SCOPES.iter().any(|scope| lacks(&scope))
+        !ADMIN_SCOPES.iter().any(lacks)
     }
 
     /// For the audit log.

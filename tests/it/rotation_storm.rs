@@ -107,11 +107,8 @@ async fn families(http: &Http, base: &str, secret: &str) -> Vec<String> {
         .finish();
     let mut tokens = Vec::new();
     for _ in 0..FAMILIES {
-        let answer = browser
-            .get(&format!("/oauth2/authorize?{query}"))
-            .await
-            .expect(303);
-        let code = answer.callback(CALLBACK)["code"].clone();
+        let url = format!("{base}/oauth2/authorize?{query}");
+        let code = browser.authorize(&url, &admin).await.code();
         let form = [
             ("grant_type", "authorization_code"),
             ("code", &code),

@@ -54,8 +54,6 @@ pub struct TestApp {
     pub http: Http,
     /// Where it listens; its issuer, unless it is a replica of another one.
     pub base: String,
-    /// A client for its management listener.
-    pub management: Http,
     settings: Vec<(String, String)>,
     running: Option<Running>,
 }
@@ -138,10 +136,9 @@ impl TestApp {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(serve(config, clock, listeners, ready, stopped));
         });
-        let (app, management) = built.await.expect("the server starts");
+        let app = built.await.expect("the server starts");
         Self {
             http: Http::new(&base),
-            management: Http::new(&format!("http://{management}")),
             db,
             app,
             base,
@@ -193,7 +190,7 @@ async fn serve(
     config: Arc<Config>,
     clock: Clock,
     listeners: Listeners,
-    ready: oneshot::Sender<(Arc<App>, SocketAddr)>,
+    ready: oneshot::Sender<Arc<App>>,
     stopped: oneshot::Receiver<End>,
 ) {
     let app = Arc::new(build(config, clock).await);
@@ -201,7 +198,7 @@ async fn serve(
     let running = server::start(Service::of(&app, Some(1)), listeners)
         .await
         .expect("it starts");
-    let _ = ready.send((app.clone(), running.management_address));
+    let _ = ready.send(app.clone());
     if stopped.await == Ok(End::Orderly) {
         running.stop().await;
         app.shutdown().await;

@@ -166,11 +166,6 @@ impl Serving {
         assert!(sent.success());
         self.child.wait().expect("the process is ours")
     }
-
-    /// The process's number.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Serving {
