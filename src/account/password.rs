@@ -32,7 +32,7 @@ pub struct Password {
 }
 
 impl Password {
-    /// Takes what was typed; `None` for what cannot be anybody's password: longer than [`MAX_LENGTH`] code points, or
+    /// Takes what was typed; `None` for what cannot be anybody's password: longer than `MAX_LENGTH` code points, or
     /// with a NUL, which some foreign hashes take for the end.
     pub fn new(typed: &str) -> Option<Self> {
         // NFC at most triples the length.

@@ -1,4 +1,4 @@
-//! The admin API: JSON over OAuth. Every operation is a value of [`operation::Operation`]; its route, the scope that the
+//! The admin API: JSON over OAuth. Every operation is a value of `operation::Operation`; its route, the scope that the
 //! caller needs, the check of its body and its description are made from that one value.
 
 mod audit;

@@ -1,7 +1,7 @@
 //! The token family: one row for everything that one authorization yields.
 //!
 //! Each decision is one guarded statement. Revoking a user, client, consent or session touches only *that* row: every
-//! statement here that gives something tests their epochs (see [`live!`]), so that nothing granted before lives on.
+//! statement here that gives something tests their epochs (see `live!`), so that nothing granted before lives on.
 
 pub use super::grant::{Grant, GrantState, Presented, Redemption, RotateBy, Rotation, SALT_LENGTH};
 

@@ -1,6 +1,6 @@
 //! One SQL text on two databases.
 //!
-//! A statement is a `const` text with `$1`, `$2`, … and named columns, run through [`on!`], which compiles it once for
+//! A statement is a `const` text with `$1`, `$2`, … and named columns, run through `on!`, which compiles it once for
 //! each engine. Statements stand in one file per table group; a row struct is the domain struct. Which connection a
 //! statement runs on is the caller's to say: [`Store::read`], [`Store::write`] (each statement commits by itself) or
 //! [`Store::begin`].

@@ -1,7 +1,7 @@
 //! Browser sessions after sign-in.
 //!
 //! A session lives while it was not ended, its 8 hours are not over, and its user is enabled and has the epoch that the
-//! session copied: one statement tests all of it ([`live!`]), so that a revoked user's sessions are over at once.
+//! session copied: one statement tests all of it (`live!`), so that a revoked user's sessions are over at once.
 
 use super::{Db, Tx, changed, on};
 use crate::fault::Fault;
