@@ -33,7 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn token(key: web::Data<SigningKey>) -> HttpResponse {
+/// The body is read: actix closes a connection on which some of a request was left unread.
+async fn token(_body: web::Bytes, key: web::Data<SigningKey>) -> HttpResponse {
     let now = Clock::System.now().seconds();
     let claims = json!({
         "iss": "http://localhost:8080", "sub": "bench", "aud": "http://localhost:8080", "client_id": "bench",
