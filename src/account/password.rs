@@ -313,10 +313,13 @@ mod tests {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (release, released) = std::sync::mpsc::channel::<()>();
         let released = Arc::new(Mutex::new(released));
+        let asked = Arc::new(AtomicUsize::new(0));
         let tasks: Vec<_> = (0..200)
             .map(|_| {
                 let (gate, now, most, released) = (gate.clone(), now.clone(), most.clone(), released.clone());
+                let asked = asked.clone();
                 tokio::spawn(async move {
+                    asked.fetch_add(1, Ordering::SeqCst);
                     gate.beside(move || {
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         // Held until all 200 have come.
@@ -327,8 +330,10 @@ mod tests {
                 })
             })
             .collect();
-        // One thread runs all tasks in order, so that each has asked before this goes on.
-        tokio::task::yield_now().await;
+        // One thread runs all tasks: one that has counted has also asked, up to its first wait.
+        while asked.load(Ordering::SeqCst) < 200 {
+            tokio::task::yield_now().await;
+        }
         for _ in 0..200 {
             release.send(()).unwrap();
         }
