@@ -1,0 +1,64 @@
+//! What is kept, where, and under which keys.
+
+use super::{NONE, is};
+use crate::config::parse;
+use crate::config::setting::{Default, Setting, Shown};
+
+pub(super) static ALL: &[Setting] = &[
+    value!(
+        "database_url",
+        is("sqlite://data/grantor.db"),
+        "a URL that starts with sqlite: or postgres:",
+        Url,
+        config.database.url = parse::database,
+        "Main database"
+    ),
+    optional!(
+        "migration_database_url",
+        Default::Words("the database's"),
+        "a URL that starts with sqlite: or postgres:",
+        Url,
+        config.database.migration_url = parse::database,
+        "Main database in another role, for migrations"
+    ),
+    optional!(
+        "audit_database_url",
+        Default::Words("sqlite://data/audit.db, or schema audit of the PostgreSQL database"),
+        "a URL that starts with sqlite: or postgres:",
+        Url,
+        config.database.audit_url = parse::database,
+        "Audit store"
+    ),
+    optional!(
+        "audit.retention_database_url",
+        Default::Words("the audit store's"),
+        "a URL that starts with sqlite: or postgres:",
+        Url,
+        config.database.audit_retention_url = parse::database,
+        "Audit store in another role, for retention"
+    ),
+    number!("database.max_connections", is("16"), 2 to 200 " connections", database.max_connections,
+        "Connections to each database"),
+    optional!(
+        "audit.anchor",
+        NONE,
+        "a path, an https URL, or an http URL on a loopback host",
+        Url,
+        config.audit.anchor = parse::anchor,
+        "File or URL that gets every audit checkpoint"
+    ),
+    number!("audit.detail_days", is("365"), 1 to 36500 " days; at least 365 unless the issuer is loopback", audit.detail_days,
+        "How long single audit events are kept"),
+    number!("audit.summary_years", is("7"), 1 to 100 " years; at least 7 unless the issuer is loopback", audit.summary_years,
+        "How long summaries of audit events are kept"),
+    optional!(
+        "master_key",
+        Default::Words("the file data/master.key"),
+        "id:base64 of 32 bytes, several separated by commas",
+        Hidden,
+        config.master_key = parse::master_key,
+        "Keys that wrap all other keys: the first wraps, all unwrap"
+    ),
+    number!("crypto.dek_rotation_days", is("90"), 1 to 365 " days", keys.data_rotation_days,
+        "Age at which the key that seals personal data is replaced"),
+];
