@@ -1,0 +1,87 @@
+//! What can be asked for by a registered name, but is not there.
+
+use super::found::Found;
+use crate::storage::clients::ClientMetadata;
+use crate::types::SubjectType;
+
+/// Members that are registered with IANA, but ask for what this server does not do. Taking them would promise it.
+pub(super) fn not_offered(metadata: &ClientMetadata, found: &mut Found) {
+    const ENCRYPTION: &str = "is not offered: this server does not encrypt; leave it out";
+    const REQUEST_OBJECTS: &str = "is not offered: this server takes no request objects; leave it out";
+    const PLAIN: &str = "is not offered: this answer is plain JSON; leave it out";
+    let asked = [
+        (
+            "/id_token_encrypted_response_alg",
+            metadata.id_token_encrypted_response_alg.is_some(),
+            ENCRYPTION,
+        ),
+        (
+            "/id_token_encrypted_response_enc",
+            metadata.id_token_encrypted_response_enc.is_some(),
+            ENCRYPTION,
+        ),
+        (
+            "/userinfo_encrypted_response_alg",
+            metadata.userinfo_encrypted_response_alg.is_some(),
+            ENCRYPTION,
+        ),
+        (
+            "/userinfo_encrypted_response_enc",
+            metadata.userinfo_encrypted_response_enc.is_some(),
+            ENCRYPTION,
+        ),
+        (
+            "/request_object_encryption_alg",
+            metadata.request_object_encryption_alg.is_some(),
+            REQUEST_OBJECTS,
+        ),
+        (
+            "/request_object_encryption_enc",
+            metadata.request_object_encryption_enc.is_some(),
+            REQUEST_OBJECTS,
+        ),
+        (
+            "/request_object_signing_alg",
+            metadata.request_object_signing_alg.is_some(),
+            REQUEST_OBJECTS,
+        ),
+        (
+            "/require_signed_request_object",
+            metadata.require_signed_request_object,
+            REQUEST_OBJECTS,
+        ),
+        (
+            "/request_uris",
+            !metadata.request_uris.is_empty(),
+            REQUEST_OBJECTS,
+        ),
+        (
+            "/userinfo_signed_response_alg",
+            metadata.userinfo_signed_response_alg.is_some(),
+            PLAIN,
+        ),
+        (
+            "/introspection_signed_response_alg",
+            metadata.introspection_signed_response_alg.is_some(),
+            PLAIN,
+        ),
+        (
+            "/subject_type",
+            metadata.subject_type == SubjectType::Pairwise,
+            "must be public: pairwise subjects are not offered",
+        ),
+        (
+            "/sector_identifier_uri",
+            metadata.sector_identifier_uri.is_some(),
+            "is not offered: it is for pairwise subjects; leave it out",
+        ),
+        (
+            "/require_pushed_authorization_requests",
+            metadata.require_pushed_authorization_requests,
+            "must be false: this server takes no pushed authorization requests",
+        ),
+    ];
+    for (pointer, is_asked, detail) in asked {
+        found.when(is_asked, pointer, detail);
+    }
+}
