@@ -4,7 +4,7 @@
 use crate::account::Accounts;
 use crate::audit::{Anchor, Audit, AuditSigner, CHECKPOINT_EVERY, Event, EventType, Outcome, Parts};
 use crate::clients::authentication::{Authenticator, ClientKeys};
-use crate::clients::{ClientCache, ClientOrigins};
+use crate::clients::{ClientCache, ClientOrigins, Registrar};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -40,6 +40,8 @@ pub struct App {
     pub cookies: Cookies,
     /// Clients by id.
     pub clients: ClientCache,
+    /// Makes, changes and removes clients.
+    pub registrar: Registrar,
     /// People and their sessions.
     pub accounts: Accounts,
     /// Proof of who a client is.
@@ -120,6 +122,7 @@ impl App {
             audit.clone(),
             entropy.clone(),
         )?;
+        let registrar = Registrar::new(store.clone(), clients.clone(), audit.clone(), entropy.clone());
         Ok(Self {
             accounts,
             cookies: Cookies::new(&config.issuer, &config.session),
@@ -131,6 +134,7 @@ impl App {
             keys,
             audit,
             edge,
+            registrar,
             clients,
             authenticator,
             outgoing,

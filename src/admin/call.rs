@@ -1,11 +1,11 @@
 //! A call of the admin API: who makes it, what it says, and how it ends.
 
-use super::clients::Unregistered;
 use super::problem;
 use super::schema;
 use crate::app::App;
 use crate::audit::{Event, EventType, Outcome};
 use crate::bearer;
+use crate::clients::Unregistered;
 use crate::fault::Fault;
 use crate::protect::Exchange;
 use crate::protect::body::{Form, JsonBody};

@@ -5,6 +5,7 @@
 
 mod anchor;
 mod chain;
+mod changes;
 mod checkpoint;
 mod delivery;
 mod document;
@@ -19,6 +20,7 @@ mod verify;
 mod writer;
 
 pub use self::anchor::Anchor;
+pub use self::changes::differences;
 pub use self::document::document;
 pub use self::log::{Audit, CHECKPOINT_EVERY, Parts};
 pub use self::report::{Finding, Report};

@@ -3,9 +3,10 @@
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
-use crate::admin::clients::{Registered, Unregistered, register, remove, view};
+use crate::admin::clients::{register, view};
 use crate::app::App;
 use crate::audit::{self, EventType};
+use crate::clients::{Registered, Unregistered};
 use crate::storage::clients::{self, After, Client as Row};
 use crate::types::{Caller, ClientId, TenantId, Violation};
 use clap::{Args, Subcommand};
@@ -217,7 +218,7 @@ impl Delete {
     async fn run(self, app: &App) -> Outcome {
         let client = find(app, &self.client_id).await?;
         let event = event(app, EventType::ClientDeleted, "client delete")?;
-        if !remove(app, &client, event).await? {
+        if !app.registrar.remove(&client, event, app.clock.now()).await? {
             return Err(Failure::Refused(
                 "the client was changed meanwhile; try again".to_owned(),
             ));

@@ -10,7 +10,6 @@ use crate::storage::{Lease, outbox};
 use crate::types::{
     ADMIN_SCOPES, AuthMethod, Caller, GrantType, ScopeSet, Secret, TenantId, Timestamp, TokenHash,
 };
-use sqlx::types::Json;
 
 /// What was made and has to be shown.
 #[derive(Debug, Default)]
@@ -61,21 +60,13 @@ async fn admin_client(app: &App, now: Timestamp) -> Result<Option<(String, Optio
         ..ClientMetadata::default()
     };
     complete(&mut metadata);
-    let (epoch, tokens_valid_from) = Client::first_validity(now);
-    let client = Client {
-        tenant_id: TenantId::FIRST,
-        client_id: bootstrap.client_id.clone(),
-        enabled: true,
-        epoch,
-        tokens_valid_from,
-        secret_hash: Some(hash),
-        previous_secret_hash: None,
-        previous_secret_expires_at: None,
-        metadata: Json(metadata),
-        version: 1,
-        created_at: now,
-        updated_at: now,
-    };
+    let client = Client::new(
+        TenantId::FIRST,
+        bootstrap.client_id.clone(),
+        metadata,
+        Some(hash),
+        now,
+    );
     let event = app
         .event(now, EventType::ClientCreated, Outcome::Success, TenantId::FIRST)?
         .by(&Caller::system(app.entropy.uuid_v4()?))

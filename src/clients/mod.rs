@@ -2,13 +2,18 @@
 
 pub mod authentication;
 mod cache;
+mod change;
+pub mod document;
 mod origins;
 mod policy;
+mod registrar;
 mod registration;
 mod secret;
 mod uris;
 
 pub use self::cache::ClientCache;
+pub use self::change::apply;
 pub use self::origins::ClientOrigins;
+pub use self::registrar::{Registered, Registrar, Unregistered};
 pub use self::registration::{Rules, complete, violations};
 pub use self::secret::{MAX_GRACE_S, NewSecret, SECRET_PREFIX, rotate, secret_matches};

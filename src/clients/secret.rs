@@ -56,23 +56,15 @@ mod tests {
     use super::*;
     use crate::storage::clients::ClientMetadata;
     use crate::types::{ClientId, TenantId};
-    use sqlx::types::Json;
 
     fn client() -> Client {
-        Client {
-            tenant_id: TenantId::FIRST,
-            client_id: ClientId::parse("c").unwrap(),
-            enabled: true,
-            epoch: 1,
-            tokens_valid_from: Timestamp::from_seconds(0),
-            secret_hash: None,
-            previous_secret_hash: None,
-            previous_secret_expires_at: None,
-            metadata: Json(ClientMetadata::default()),
-            version: 1,
-            created_at: Timestamp::from_seconds(0),
-            updated_at: Timestamp::from_seconds(0),
-        }
+        Client::new(
+            TenantId::FIRST,
+            ClientId::parse("c").unwrap(),
+            ClientMetadata::default(),
+            None,
+            Timestamp::from_seconds(0),
+        )
     }
 
     #[test]

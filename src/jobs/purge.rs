@@ -26,6 +26,7 @@ pub async fn run(app: &App, now: Timestamp) -> Result<(), Fault> {
     in_portions!(grants::purge);
     in_portions!(sessions::purge);
     in_portions!(clients::purge_jtis);
+    in_portions!(clients::purge_deleted);
     in_portions!(revoked_tokens::purge);
     in_portions!(authorization_requests::purge);
     Ok(())

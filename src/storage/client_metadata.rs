@@ -239,6 +239,14 @@ impl ClientMetadata {
         self.token_endpoint_auth_method == AuthMethod::None
     }
 
+    /// Whether it authenticates with a secret.
+    pub fn has_secret(&self) -> bool {
+        matches!(
+            self.token_endpoint_auth_method,
+            AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost
+        )
+    }
+
     /// Whether it may use a grant.
     pub fn has_grant(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)

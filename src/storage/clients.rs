@@ -7,6 +7,9 @@ use crate::fault::Fault;
 use crate::types::{ClientId, Resource, TenantId, Timestamp, TokenHash};
 use sqlx::types::Json;
 
+/// How long it is kept when a client was deleted: longer than any token of it can live. A day.
+const DELETED_KEPT_S: i64 = 86_400;
+
 /// A registered client (RFC 6749 §2).
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Client {
@@ -39,8 +42,33 @@ pub struct Client {
 impl Client {
     /// The epoch and `tokens_valid_from` of a client that is registered at `now`. The epoch counts from the instant,
     /// so that nothing that was granted to a deleted client of the same name comes to life again.
-    pub fn first_validity(now: Timestamp) -> (i64, Timestamp) {
+    fn first_validity(now: Timestamp) -> (i64, Timestamp) {
         (now.micros(), now.plus_seconds(-1))
+    }
+
+    /// A client as it is registered at `now`: enabled, in its first version.
+    pub fn new(
+        tenant_id: TenantId,
+        client_id: ClientId,
+        metadata: ClientMetadata,
+        secret_hash: Option<TokenHash>,
+        now: Timestamp,
+    ) -> Self {
+        let (epoch, tokens_valid_from) = Self::first_validity(now);
+        Self {
+            tenant_id,
+            client_id,
+            enabled: true,
+            epoch,
+            tokens_valid_from,
+            secret_hash,
+            previous_secret_hash: None,
+            previous_secret_expires_at: None,
+            metadata: Json(metadata),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     /// Whether a token that is bound to no grant and was issued at `iat` (Unix seconds) still counts. `iat` has whole
@@ -60,11 +88,16 @@ pub enum Use {
 }
 
 /// Registers a client. `false` when the identifier is taken.
+///
+/// The identifier may have been another client's. `iat` has whole seconds: what was issued to that one in the second of
+/// its deletion must not count as this one's, so the tokens of this one count from the next second then.
 pub async fn insert(db: impl Into<Db<'_>>, client: &Client) -> Result<bool, Fault> {
     const SQL: &str =
         "INSERT INTO clients (tenant_id, client_id, enabled, epoch, tokens_valid_from, secret_hash,
             previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, NULL, NULL, $7, $8, $9, $10)
+        VALUES ($1, $2, $3, $4,
+            COALESCE((SELECT deleted_at FROM deleted_clients WHERE tenant_id = $1 AND client_id = $2), $5),
+            $6, NULL, NULL, $7, $8, $9, $10)
         ON CONFLICT (tenant_id, client_id) DO NOTHING";
     let inserted = changed!(
         db,
@@ -201,16 +234,39 @@ pub async fn raise_all_epochs(tx: &mut Tx, now: Timestamp) -> Result<u64, Fault>
     changed!(tx, sqlx::query(SQL).bind(now))
 }
 
-/// Deletes a client if it still has this version. What was granted to it ends with it.
+/// Deletes a client if it still has this version. What was granted to it ends with it. When it was is kept for as long as
+/// one of its tokens can live, for a client that is registered under the same identifier.
 pub async fn delete(
-    db: impl Into<Db<'_>>,
+    tx: &mut Tx,
     tenant: TenantId,
     client_id: &ClientId,
     version: i64,
+    now: Timestamp,
 ) -> Result<bool, Fault> {
     const SQL: &str = "DELETE FROM clients WHERE tenant_id = $1 AND client_id = $2 AND version = $3";
-    let deleted = changed!(db, sqlx::query(SQL).bind(tenant).bind(client_id).bind(version))?;
-    Ok(deleted == 1)
+    const NOTE: &str = "INSERT INTO deleted_clients (tenant_id, client_id, deleted_at) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id, client_id) DO UPDATE SET deleted_at = excluded.deleted_at";
+    let deleted = changed!(
+        &mut *tx,
+        sqlx::query(SQL).bind(tenant).bind(client_id).bind(version)
+    )?;
+    if deleted == 0 {
+        return Ok(false);
+    }
+    changed!(&mut *tx, sqlx::query(NOTE).bind(tenant).bind(client_id).bind(now))?;
+    Ok(true)
+}
+
+/// Forgets deleted clients none of whose tokens can be alive any more, at most `limit` at once; gives how many.
+pub async fn purge_deleted(db: impl Into<Db<'_>>, now: Timestamp, limit: i64) -> Result<u64, Fault> {
+    const SQL: &str = "DELETE FROM deleted_clients WHERE (tenant_id, client_id) IN
+        (SELECT tenant_id, client_id FROM deleted_clients WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)";
+    changed!(
+        db,
+        sqlx::query(SQL)
+            .bind(now.plus_seconds(-DELETED_KEPT_S))
+            .bind(limit)
+    )
 }
 
 /// Makes the client the owner of exactly these resources. Gives the first one that belongs to another client; the

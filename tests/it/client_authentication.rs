@@ -15,7 +15,6 @@ use grantor::types::{
     Algorithm, AssertionAudience, AuthMethod, ClientId, Issuer, Kid, Secret, TenantId, Timestamp,
 };
 use serde_json::{Value, json};
-use sqlx::types::Json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -57,20 +56,15 @@ impl Bench {
     /// Registers client `a`.
     async fn with(mut self, metadata: ClientMetadata, enabled: bool) -> Self {
         let new = NewSecret::make(&Entropy::system()).unwrap();
-        let (epoch, tokens_valid_from) = Client::first_validity(NOW);
         let client = Client {
-            tenant_id: TenantId::FIRST,
-            client_id: ClientId::parse("a").unwrap(),
             enabled,
-            epoch,
-            tokens_valid_from,
-            secret_hash: Some(new.hash),
-            previous_secret_hash: None,
-            previous_secret_expires_at: None,
-            metadata: Json(metadata),
-            version: 1,
-            created_at: NOW,
-            updated_at: NOW,
+            ..Client::new(
+                TenantId::FIRST,
+                ClientId::parse("a").unwrap(),
+                metadata,
+                Some(new.hash),
+                NOW,
+            )
         };
         assert!(
             clients::insert(&mut self.store.write().await.unwrap(), &client)

@@ -1,11 +1,11 @@
 //! What each operation on clients does.
 
-use super::register::{Registered, Unregistered, claim_resources, commit, register, remove};
-use super::{PATH, change, document};
+use super::register::register;
+use super::{PATH, change};
 use crate::admin::call::{Actor, Answer, Call, Stop};
 use crate::admin::{page, problem, version};
 use crate::audit::EventType;
-use crate::clients::{NewSecret, rotate};
+use crate::clients::{self as registry, NewSecret, Registered, Rules, Unregistered, document, rotate};
 use crate::fault::Fault;
 use crate::storage::clients::{self, After, Client, ClientMetadata};
 use crate::types::{ClientId, Violation};
@@ -80,32 +80,24 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
     for _ in 0..ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
         let (document, enabled) = change::patched(&client, &patch)?;
-        let metadata = document::read(document, &call.app().config).map_err(problem::invalid)?;
+        let rules = Rules::of(&call.app().config, &call.app().config.issuer);
+        let metadata = document::read(document, &rules).map_err(problem::invalid)?;
         if !actor.may_touch(&metadata.scope) {
             return call.deny(&actor, &client.client_id, "admin_scope_given", CANNOT_GIVE);
         }
-        let owned = client.metadata.resource_identifiers.clone();
         // What takes away is not undone by giving back: a client that is enabled again begins anew.
         let disabled = client.enabled && !enabled;
-        let changes = change::apply(&mut client, metadata, enabled)?;
+        let changes = registry::apply(&mut client, metadata, enabled)?;
         if changes.is_empty() {
             return answer(&call, &client);
         }
         let event = call
             .event(&actor, EventType::ClientUpdated)?
-            .client(&client.client_id)
             .with("changes", changes);
-        let mut tx = call.app().store.begin().await?;
-        if !clients::update(&mut tx, &client, disabled, call.now()).await? {
-            continue;
+        let registrar = &call.app().registrar;
+        if registrar.update(&mut client, disabled, event, call.now()).await? {
+            return answer(&call, &client);
         }
-        if owned != client.metadata.resource_identifiers {
-            claim_resources(&mut tx, &client).await?;
-        }
-        commit(call.app(), tx, event).await?;
-        client.version += 1;
-        client.updated_at = call.now();
-        return answer(&call, &client);
     }
     Err(busy())
 }
@@ -115,7 +107,7 @@ pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
     for _ in 0..ATTEMPTS {
         let client = find_to_change(&call, &actor).await?;
         let event = call.event(&actor, EventType::ClientDeleted)?;
-        if remove(call.app(), &client, event).await? {
+        if call.app().registrar.remove(&client, event, call.now()).await? {
             return Ok(HttpResponse::NoContent().finish());
         }
     }
@@ -127,12 +119,9 @@ pub(super) async fn revoke(call: Call, actor: Actor) -> Answer {
     for _ in 0..ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
         client.enabled = false;
-        let event = call
-            .event(&actor, EventType::ClientRevoked)?
-            .client(&client.client_id);
-        let mut tx = call.app().store.begin().await?;
-        if clients::update(&mut tx, &client, true, call.now()).await? {
-            commit(call.app(), tx, event).await?;
+        let event = call.event(&actor, EventType::ClientRevoked)?;
+        let registrar = &call.app().registrar;
+        if registrar.update(&mut client, true, event, call.now()).await? {
             return Ok(HttpResponse::NoContent().finish());
         }
     }
@@ -150,21 +139,19 @@ pub(super) async fn rotate_secret(call: Call, actor: Actor) -> Answer {
     let new = NewSecret::make(&call.app().entropy)?;
     for _ in 0..ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
-        if !change::has_secret(&client.metadata) {
+        if !client.metadata.has_secret() {
             let detail = "The client is registered for a method without a secret.";
             return Err(problem::conflict("/token_endpoint_auth_method", detail).into());
         }
         rotate(&mut client, new.hash.clone(), grace_s, call.now());
         let event = call
             .event(&actor, EventType::ClientSecretRotated)?
-            .client(&client.client_id)
             .with("grace_seconds", grace_s)
             .with("changes", json!({"client_secret": "changed"}));
-        let mut tx = call.app().store.begin().await?;
-        if clients::update(&mut tx, &client, false, call.now()).await? {
-            commit(call.app(), tx, event).await?;
+        let registrar = &call.app().registrar;
+        if registrar.update(&mut client, false, event, call.now()).await? {
             return Ok(HttpResponse::Ok()
-                .insert_header((header::ETAG, version::etag(client.version + 1)))
+                .insert_header((header::ETAG, version::etag(client.version)))
                 .json(json!({
                     "client_secret": new.secret.expose(),
                     "previous_expires_at": client.previous_secret_expires_at,

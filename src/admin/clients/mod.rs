@@ -1,11 +1,10 @@
 //! `/admin/v1/clients`.
 
 mod change;
-mod document;
 mod handlers;
 mod register;
 
-pub use self::register::{Registered, Unregistered, register, remove, view};
+pub use self::register::{register, view};
 
 use super::operation::{CURSOR, IF_MATCH, LIMIT, Operation, Verb};
 use crate::protect::routes::Routes;

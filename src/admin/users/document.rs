@@ -2,8 +2,9 @@
 
 use crate::account::Credential;
 use crate::account::profile::{CheckedProfile, Profile, UserView};
-use crate::admin::merge::{differences, merge};
+use crate::admin::merge::merge;
 use crate::admin::problem;
+use crate::audit::differences;
 use crate::fault::Fault;
 use crate::surface::Refusal;
 use crate::types::{Secret, Violation};

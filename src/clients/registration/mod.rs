@@ -13,7 +13,7 @@ use self::found::Found;
 use self::not_offered::not_offered;
 use self::trust::{authentication, grants, public};
 use super::policy::{MAX_REFRESH_TTL_S, MAX_RETRY_S, max_access_ttl_s};
-use crate::config::TokenConfig;
+use crate::config::{Config, TokenConfig};
 use crate::storage::clients::ClientMetadata;
 use crate::types::{ConsumerClass, GrantType, Issuer, ResponseType, Violation, is_admin_scope};
 
@@ -35,6 +35,17 @@ pub struct Rules<'a> {
     pub tokens: &'a TokenConfig,
     /// Whether outgoing requests may be plain http, to networks that the deployment allows.
     pub http_to_allowed: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules of a deployment for the clients of one issuer.
+    pub fn of(config: &'a Config, issuer: &'a Issuer) -> Self {
+        Self {
+            issuer,
+            tokens: &config.tokens,
+            http_to_allowed: !config.outgoing.allow.is_empty(),
+        }
+    }
 }
 
 /// Fills in what a registration leaves out and what follows from its other members (RFC 7591 §2).

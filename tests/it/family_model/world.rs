@@ -112,20 +112,13 @@ impl World {
     }
 
     fn new_client(&self) -> Client {
-        Client {
-            tenant_id: TENANT,
-            client_id: self.client.clone(),
-            enabled: true,
-            epoch: 1,
-            tokens_valid_from: START,
-            secret_hash: None,
-            previous_secret_hash: None,
-            previous_secret_expires_at: None,
-            metadata: Json(ClientMetadata::default()),
-            version: 1,
-            created_at: START,
-            updated_at: START,
-        }
+        Client::new(
+            TENANT,
+            self.client.clone(),
+            ClientMetadata::default(),
+            None,
+            START,
+        )
     }
 
     fn new_session(&self) -> Session {

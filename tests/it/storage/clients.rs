@@ -6,7 +6,6 @@ use grantor::clients::ClientCache;
 use grantor::storage::Store;
 use grantor::storage::clients::{self, After, Client, ClientMetadata, Use};
 use grantor::types::{ClientId, Resource, ScopeSet, TenantId, Timestamp, TokenHash};
-use sqlx::types::Json;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -17,24 +16,11 @@ fn id(text: &str) -> ClientId {
 }
 
 fn client(name: &str, created_at: Timestamp) -> Client {
-    let (epoch, tokens_valid_from) = Client::first_validity(created_at);
-    Client {
-        tenant_id: T,
-        client_id: id(name),
-        enabled: true,
-        epoch,
-        tokens_valid_from,
-        secret_hash: Some(TokenHash::of("secret")),
-        previous_secret_hash: None,
-        previous_secret_expires_at: None,
-        metadata: Json(ClientMetadata {
-            scope: ScopeSet::parse("a b").unwrap(),
-            ..ClientMetadata::default()
-        }),
-        version: 1,
-        created_at,
-        updated_at: created_at,
-    }
+    let metadata = ClientMetadata {
+        scope: ScopeSet::parse("a b").unwrap(),
+        ..ClientMetadata::default()
+    };
+    Client::new(T, id(name), metadata, Some(TokenHash::of("secret")), created_at)
 }
 
 async fn insert(store: &Store, client: &Client) -> bool {
@@ -47,6 +33,15 @@ async fn find(store: &Store, name: &str) -> Option<Client> {
     clients::find(&mut store.read().await.unwrap(), T, &id(name))
         .await
         .unwrap()
+}
+
+async fn delete(store: &Store, name: &str, version: i64, now: Timestamp) -> bool {
+    let mut tx = store.begin().await.unwrap();
+    let deleted = clients::delete(&mut tx, T, &id(name), version, now)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    deleted
 }
 
 async fn update(store: &Store, client: &Client, revoke: bool, now: Timestamp) -> bool {
@@ -111,10 +106,7 @@ on_both_engines! {
         assert_eq!(now.metadata.client_name.as_deref(), Some("one"));
         assert_eq!((now.version, now.updated_at), (2, NOW.plus_seconds(5)));
         assert_eq!((now.epoch, now.tokens_valid_from), (read.epoch, read.tokens_valid_from));
-        let delete = async |version| {
-            let mut conn = store.write().await.unwrap();
-            clients::delete(&mut conn, T, &id("a"), version).await.unwrap()
-        };
+        let delete = async |version| delete(store, "a", version, NOW).await;
         assert!(!delete(1).await && delete(2).await && !delete(2).await);
     }
 
@@ -143,9 +135,32 @@ on_both_engines! {
             assert!(update(store, &old, true, NOW).await);
             old = find(store, "a").await.unwrap();
         }
-        clients::delete(&mut store.write().await.unwrap(), T, &id("a"), old.version).await.unwrap();
+        assert!(delete(store, "a", old.version, NOW).await);
         insert(store, &client("a", NOW.plus_seconds(1))).await;
         assert!(find(store, "a").await.unwrap().epoch > old.epoch);
+    }
+
+    async fn a_client_of_a_deleted_ones_name_has_none_of_its_tokens(engine: Engine) {
+        let db = TestDb::new(engine).await;
+        let store = &db.main;
+        tenant(store).await;
+        insert(store, &client("a", NOW)).await;
+        let issued_at = NOW.plus_seconds(100).seconds();
+        assert!(find(store, "a").await.unwrap().honours_tokens_from(issued_at));
+        // Within one second: a token is issued, the client is deleted and registered again.
+        let at = |millis: i64| Timestamp::from_micros(NOW.plus_seconds(100).micros() + millis * 1_000);
+        assert!(delete(store, "a", 1, at(500)).await);
+        insert(store, &client("a", at(700))).await;
+        let again = find(store, "a").await.unwrap();
+        assert!(!again.honours_tokens_from(issued_at));
+        assert!(again.honours_tokens_from(issued_at + 1), "its own, from the next second");
+        // Another name is free from the start, and so is this one once no token can be alive.
+        insert(store, &client("b", at(700))).await;
+        assert!(find(store, "b").await.unwrap().honours_tokens_from(issued_at));
+        let day = 86_400;
+        let mut conn = store.write().await.unwrap();
+        assert_eq!(clients::purge_deleted(&mut conn, at(500).plus_seconds(day), 10).await.unwrap(), 0);
+        assert_eq!(clients::purge_deleted(&mut conn, at(501).plus_seconds(day), 10).await.unwrap(), 1);
     }
 
     async fn a_resource_belongs_to_one_client(engine: Engine) {
@@ -168,7 +183,7 @@ on_both_engines! {
         assert_eq!(set("b", &[resource(3)]).await, None);
         assert_eq!(set("a", &[resource(1)]).await, None);
         assert_eq!(set("b", &[resource(2)]).await, None);
-        clients::delete(&mut store.write().await.unwrap(), T, &id("a"), 1).await.unwrap();
+        assert!(delete(store, "a", 1, NOW).await);
         assert_eq!(set("b", &[resource(1)]).await, None, "a deleted client owns nothing");
     }
 

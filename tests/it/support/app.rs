@@ -17,7 +17,6 @@ use grantor::storage::clients::{Client, ClientMetadata};
 use grantor::types::{
     ADMIN_SCOPES, AuthMethod, ClientId, GrantType, ScopeSet, TenantId, Timestamp, TokenHash,
 };
-use sqlx::types::Json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -253,21 +252,13 @@ fn admin_client() -> Client {
         ..ClientMetadata::default()
     };
     clients::complete(&mut metadata);
-    let (epoch, tokens_valid_from) = Client::first_validity(START);
-    Client {
-        tenant_id: TenantId::FIRST,
-        client_id: ClientId::parse(ADMIN_ID).expect("a client id"),
-        enabled: true,
-        epoch,
-        tokens_valid_from,
-        secret_hash: Some(TokenHash::of(ADMIN_SECRET)),
-        previous_secret_hash: None,
-        previous_secret_expires_at: None,
-        metadata: Json(metadata),
-        version: 1,
-        created_at: START,
-        updated_at: START,
-    }
+    Client::new(
+        TenantId::FIRST,
+        ClientId::parse(ADMIN_ID).expect("a client id"),
+        metadata,
+        Some(TokenHash::of(ADMIN_SECRET)),
+        START,
+    )
 }
 
 fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {

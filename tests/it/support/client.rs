@@ -7,7 +7,6 @@ use grantor::storage::Store;
 use grantor::storage::clients::{self, Client, ClientMetadata};
 use grantor::types::{AuthMethod, ClientId, GrantType, ScopeSet, TenantId, TokenHash};
 use serde_json::Value;
-use sqlx::types::Json;
 
 /// A registered client with what it knows.
 #[derive(Clone, Debug)]
@@ -100,22 +99,14 @@ impl TestApp {
         )
         .then(|| NewSecret::make(&self.app.entropy).expect("randomness").secret);
         let now = self.now();
-        let (epoch, tokens_valid_from) = Client::first_validity(now);
         let id = self.app.entropy.uuid_v4().expect("randomness").to_string();
-        let client = Client {
-            tenant_id: TenantId::FIRST,
-            client_id: ClientId::parse(&id).expect("a client id"),
-            enabled: true,
-            epoch,
-            tokens_valid_from,
-            secret_hash: secret.as_ref().map(|secret| TokenHash::of(secret.expose())),
-            previous_secret_hash: None,
-            previous_secret_expires_at: None,
-            metadata: Json(metadata),
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
+        let client = Client::new(
+            TenantId::FIRST,
+            ClientId::parse(&id).expect("a client id"),
+            metadata,
+            secret.as_ref().map(|secret| TokenHash::of(secret.expose())),
+            now,
+        );
         let mut conn = self.db.main.write().await.expect("a connection");
         assert!(
             clients::insert(&mut conn, &client)

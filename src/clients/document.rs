@@ -1,7 +1,7 @@
 //! Clients as JSON: what comes in, and what goes out.
 
-use crate::clients::{Rules, complete, violations};
-use crate::config::{Config, TokenConfig};
+use super::registration::{Rules, complete, violations};
+use crate::config::TokenConfig;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::storage::clients::{Client, ClientMetadata};
@@ -18,7 +18,7 @@ const MADE_LENGTH: usize = MADE_PREFIX.len() + 22;
 ///
 /// # Errors
 /// Everything that is wrong.
-pub(super) fn read(document: Map<String, Value>, config: &Config) -> Result<ClientMetadata, Vec<Violation>> {
+pub fn read(document: Map<String, Value>, rules: &Rules<'_>) -> Result<ClientMetadata, Vec<Violation>> {
     let malformed = forms(&document);
     if !malformed.is_empty() {
         return Err(malformed);
@@ -26,12 +26,7 @@ pub(super) fn read(document: Map<String, Value>, config: &Config) -> Result<Clie
     let mut metadata: ClientMetadata = serde_json::from_value(Value::Object(document))
         .map_err(|_| vec![Violation::new("", "must be as the API's description says")])?;
     complete(&mut metadata);
-    let rules = Rules {
-        issuer: &config.issuer,
-        tokens: &config.tokens,
-        http_to_allowed: !config.outgoing.allow.is_empty(),
-    };
-    let found = violations(&metadata, &rules);
+    let found = violations(&metadata, rules);
     if found.is_empty() {
         Ok(metadata)
     } else {
@@ -65,10 +60,7 @@ fn forms(document: &Map<String, Value>) -> Vec<Violation> {
 ///
 /// # Errors
 /// A fault when there is no randomness; within, what is wrong with one that could be somebody else's.
-pub(super) fn identifier(
-    chosen: Option<&Value>,
-    entropy: &Entropy,
-) -> Result<Result<ClientId, Violation>, Fault> {
+pub fn identifier(chosen: Option<&Value>, entropy: &Entropy) -> Result<Result<ClientId, Violation>, Fault> {
     let Some(chosen) = chosen.and_then(Value::as_str) else {
         let made = format!("{MADE_PREFIX}{}", base64url(&entropy.bytes::<16>()?));
         let made =
@@ -92,11 +84,7 @@ pub(super) fn identifier(
 ///
 /// # Errors
 /// When the registration is no JSON, which is a defect.
-pub(super) fn view(
-    client: &Client,
-    tokens: &TokenConfig,
-    now: Timestamp,
-) -> Result<Map<String, Value>, Fault> {
+pub fn view(client: &Client, tokens: &TokenConfig, now: Timestamp) -> Result<Map<String, Value>, Fault> {
     let metadata = &client.metadata.0;
     let mut view = members(metadata)?;
     let mut set = |name: &str, value: Value| view.insert(name.to_owned(), value);
@@ -136,7 +124,7 @@ pub(super) fn view(
 ///
 /// # Errors
 /// When it is no JSON object, which is a defect.
-pub(super) fn members(metadata: &ClientMetadata) -> Result<Map<String, Value>, Fault> {
+pub fn members(metadata: &ClientMetadata) -> Result<Map<String, Value>, Fault> {
     match serde_json::to_value(metadata) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Fault::internal("a client's registration is no object")),
