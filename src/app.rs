@@ -6,7 +6,7 @@ use crate::audit::{Anchor, Audit, AuditSigner, CHECKPOINT_EVERY, Event, EventTyp
 use crate::clients::authentication::{Authenticator, ClientKeys};
 use crate::clients::{ClientCache, ClientOrigins, Registrar};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{BreakerConfig, Config};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::keys::KeyRing;
@@ -14,9 +14,10 @@ use crate::outgoing::Outgoing;
 use crate::protect::Edge;
 use crate::protect::cookies::Cookies;
 use crate::sealed::MasterKeys;
-use crate::storage::Store;
+use crate::storage::{Breaker, Store, Thresholds};
 use crate::types::{TenantId, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything that a request may need.
 pub struct App {
@@ -68,7 +69,10 @@ impl Stores {
         let database = &config.database;
         let (audit_url, audit_schema) = database.audit();
         Ok(Self {
-            main: Store::open(database.url.expose(), None, database.max_connections).await?,
+            main: Store::open(database.url.expose(), None, database.max_connections)
+                .await?
+                .guarded(breaker(&database.breaker)),
+            // Its one writer notices by itself when the store is down, and refuses whoever waits.
             audit: Store::open(audit_url.expose(), audit_schema, database.max_connections).await?,
         })
     }
@@ -164,6 +168,16 @@ impl App {
             outcome,
         ))
     }
+}
+
+fn breaker(config: &BreakerConfig) -> Breaker {
+    let thresholds = Thresholds {
+        latency: Duration::from_millis(config.latency_ms),
+        failed_percent: config.failed_percent,
+        window: Duration::from_secs(config.window_s),
+        open: Duration::from_secs(config.open_s),
+    };
+    Breaker::new("the main database", thresholds)
 }
 
 /// Where checkpoints go besides the database: a URL gets each by `POST`, a file a line for each.

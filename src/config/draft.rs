@@ -1,8 +1,8 @@
 //! A configuration that is being filled in: the table of settings writes into it value by value.
 
 use super::{
-    Argon2Config, AuditConfig, BootstrapConfig, Config, DatabaseConfig, HttpConfig, KeyConfig, Limit,
-    LimitConfig, LogConfig, OutgoingConfig, SessionConfig, TlsFiles, TokenConfig, parse,
+    Argon2Config, AuditConfig, BootstrapConfig, BreakerConfig, Config, DatabaseConfig, HttpConfig, KeyConfig,
+    Limit, LimitConfig, LogConfig, OutgoingConfig, SessionConfig, TlsFiles, TokenConfig, parse,
 };
 use crate::types::{Algorithm, ClientId, Issuer, Malformed, Secret};
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ impl Draft {
                 audit_url: None,
                 audit_retention_url: None,
                 max_connections: 0,
+                breaker: BreakerConfig::default(),
             },
             outgoing: OutgoingConfig::default(),
             master_key: None,

@@ -96,6 +96,21 @@ pub struct DatabaseConfig {
     pub audit_retention_url: Option<Secret>,
     /// Connections per store, 2 to 200.
     pub max_connections: u32,
+    /// When the main database is left alone.
+    pub breaker: BreakerConfig,
+}
+
+/// When a circuit breaker opens (R-LIM-28).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BreakerConfig {
+    /// Opens when more than one use in twenty takes longer, in milliseconds: 50 to 10,000.
+    pub latency_ms: u64,
+    /// Opens when so many percent of the uses fail: 5 to 100.
+    pub failed_percent: u32,
+    /// What is looked at, in seconds: 1 to 300.
+    pub window_s: u64,
+    /// How long it stays open before one use tries, in seconds: 1 to 300.
+    pub open_s: u64,
 }
 
 impl DatabaseConfig {

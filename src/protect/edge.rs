@@ -116,9 +116,9 @@ impl Edge {
         &self.0.refusals
     }
 
-    /// The numbers as Prometheus reads them.
-    pub fn render_metrics(&self) -> String {
-        self.0.metrics.render(self.0.limits.keys())
+    /// The numbers as Prometheus reads them. `breaker_open` is whether the database is left alone.
+    pub fn render_metrics(&self, breaker_open: bool) -> String {
+        self.0.metrics.render(self.0.limits.keys(), breaker_open)
     }
 
     pub(super) fn entropy(&self) -> &Entropy {

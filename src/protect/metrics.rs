@@ -23,6 +23,7 @@ const IN_FLIGHT: &str = "grantor_http_requests_in_flight";
 const RATE_LIMITED: &str = "grantor_rate_limited_total";
 const LIMIT_KEYS: &str = "grantor_limit_keys";
 const STATEMENTS: &str = "grantor_database_statements_total";
+const BREAKER: &str = "grantor_database_breaker_open";
 const COMMITS: &str = "grantor_database_commits_total";
 
 /// A recorder of its own for each server, so that two in one process do not mix. Cheap to clone.
@@ -54,6 +55,11 @@ impl Metrics {
         }
         recorder.describe_histogram(DURATION.into(), None, "Time from head to answer by route.".into());
         recorder.describe_gauge(IN_FLIGHT.into(), None, "Requests that are being served.".into());
+        recorder.describe_gauge(
+            BREAKER.into(),
+            None,
+            "1 while the main database is left alone because it fails or is too slow.".into(),
+        );
         recorder.describe_gauge(LIMIT_KEYS.into(), None, "Keys that limits hold in memory.".into());
         Ok(Self(Arc::new(Inner {
             recorder,
@@ -93,8 +99,9 @@ impl Metrics {
         self.counter(Key::from_parts(RATE_LIMITED, labels), 1);
     }
 
-    /// The numbers as Prometheus reads them. `limit_keys` is how many keys the limits hold.
-    pub fn render(&self, limit_keys: usize) -> String {
+    /// The numbers as Prometheus reads them. `limit_keys` is how many keys the limits hold, `breaker_open` whether the
+    /// database is left alone.
+    pub fn render(&self, limit_keys: usize, breaker_open: bool) -> String {
         let gauge = |name, value: f64| {
             let key = Key::from_static_name(name);
             self.0.recorder.register_gauge(&key, &METADATA).set(value);
@@ -104,6 +111,7 @@ impl Metrics {
             gauge(IN_FLIGHT, self.0.in_flight.load(Ordering::Relaxed) as f64);
             gauge(LIMIT_KEYS, limit_keys as f64);
         }
+        gauge(BREAKER, if breaker_open { 1.0 } else { 0.0 });
         for (name, value) in [
             (STATEMENTS, counters::statements()),
             (COMMITS, counters::commits()),
@@ -149,7 +157,7 @@ mod tests {
         metrics.begin();
         metrics.end("POST", "/oauth2/token", 200, Duration::from_millis(3));
         metrics.limited(Tier::Public);
-        let text = metrics.render(7);
+        let text = metrics.render(7, true);
         for line in [
             r#"grantor_http_requests_total{method="POST",route="/oauth2/token",status="2xx"} 1"#,
             r#"grantor_http_request_duration_seconds_bucket{route="/oauth2/token",le="0.0025"} 0"#,
@@ -157,6 +165,7 @@ mod tests {
             "grantor_http_requests_in_flight 1",
             r#"grantor_rate_limited_total{tier="public"} 1"#,
             "grantor_limit_keys 7",
+            "grantor_database_breaker_open 1",
             "grantor_database_statements_total ",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

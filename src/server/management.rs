@@ -132,7 +132,7 @@ async fn ready(health: web::Data<Health>) -> HttpResponse {
     HttpResponse::build(code).json(json!({"status": status, "checks": checks}))
 }
 
-async fn metrics(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+async fn metrics(request: HttpRequest, edge: web::Data<Edge>, health: web::Data<Health>) -> HttpResponse {
     if let Some(token) = &edge.config().management_token {
         let given = request
             .headers()
@@ -149,5 +149,5 @@ async fn metrics(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
     }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(edge.render_metrics())
+        .body(edge.render_metrics(health.store.breaker().is_open()))
 }

@@ -74,7 +74,7 @@ pub struct StreamHead {
 /// whether everything or nothing was stored.
 pub async fn append(store: &Store, stream: Uuid, batch: &[(Link, &Record)]) -> Result<(), Fault> {
     match store {
-        Store::Postgres(_) => append_postgres(store, stream, batch).await,
+        Store::Postgres { .. } => append_postgres(store, stream, batch).await,
         Store::Sqlite { .. } => append_sqlite(store, stream, batch).await,
     }
 }

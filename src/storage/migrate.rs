@@ -33,9 +33,9 @@ impl Schema {
         static AUDIT_POSTGRES: Migrator = sqlx::migrate!("./migrations/audit/postgres");
         static AUDIT_SQLITE: Migrator = sqlx::migrate!("./migrations/audit/sqlite");
         let (shared, own) = match (self, store) {
-            (Self::Main, Store::Postgres(_)) => (&MAIN, &MAIN_POSTGRES),
+            (Self::Main, Store::Postgres { .. }) => (&MAIN, &MAIN_POSTGRES),
             (Self::Main, Store::Sqlite { .. }) => (&MAIN, &MAIN_SQLITE),
-            (Self::Audit, Store::Postgres(_)) => (&AUDIT, &AUDIT_POSTGRES),
+            (Self::Audit, Store::Postgres { .. }) => (&AUDIT, &AUDIT_POSTGRES),
             (Self::Audit, Store::Sqlite { .. }) => (&AUDIT, &AUDIT_SQLITE),
         };
         let mut all: Vec<_> = shared.iter().chain(own.iter()).cloned().collect();
@@ -68,7 +68,7 @@ impl Store {
         let lease = Lease::take(self, "migrate", holder, clock).await?;
         let migrator = schema.migrator(self);
         let result = match self {
-            Self::Postgres(pool) => migrator.run(pool).await,
+            Self::Postgres { pool, .. } => migrator.run(pool).await,
             Self::Sqlite { writer, .. } => migrator.run(writer).await,
         };
         lease.release(self).await?;

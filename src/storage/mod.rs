@@ -11,6 +11,7 @@ pub mod audit_checkpoints;
 pub mod audit_heads;
 pub mod audit_read;
 pub mod authorization_requests;
+mod breaker;
 mod client_metadata;
 pub mod clients;
 mod codec;
@@ -29,9 +30,11 @@ pub mod signing_keys;
 pub mod tenants;
 pub mod users;
 
+pub use self::breaker::{Breaker, Thresholds};
 pub use self::lease::Lease;
 pub use self::migrate::{Schema, SchemaState};
 
+use self::breaker::Use;
 use crate::fault::Fault;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -52,28 +55,35 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub enum Store {
     /// PostgreSQL, or an engine that speaks its protocol.
-    Postgres(PgPool),
+    Postgres {
+        /// All connections.
+        pool: PgPool,
+        /// Refuses at once while the database is ailing.
+        breaker: Breaker,
+    },
     /// A SQLite file: one connection writes, so that writers queue in order instead of failing; several read.
     Sqlite {
         /// The only connection that writes.
         writer: SqlitePool,
         /// Connections that read a snapshot while the writer works.
         readers: SqlitePool,
+        /// Refuses at once while the database is ailing.
+        breaker: Breaker,
     },
 }
 
 /// A pooled connection: each statement commits by itself.
 #[expect(missing_docs, reason = "one variant per engine")]
 pub enum Conn {
-    Postgres(PoolConnection<Postgres>),
-    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>, Use),
+    Sqlite(PoolConnection<Sqlite>, Use),
 }
 
 /// A transaction; dropping it without [`Tx::commit`] rolls back.
 #[expect(missing_docs, reason = "one variant per engine")]
 pub enum Tx {
-    Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>, Use),
+    Sqlite(Transaction<'static, Sqlite>, Use),
 }
 
 /// Where a statement runs: borrowed from a [`Conn`] or a [`Tx`].
@@ -86,8 +96,8 @@ pub enum Db<'c> {
 impl<'c> From<&'c mut Conn> for Db<'c> {
     fn from(conn: &'c mut Conn) -> Self {
         match conn {
-            Conn::Postgres(conn) => Db::Postgres(conn),
-            Conn::Sqlite(conn) => Db::Sqlite(conn),
+            Conn::Postgres(conn, _) => Db::Postgres(conn),
+            Conn::Sqlite(conn, _) => Db::Sqlite(conn),
         }
     }
 }
@@ -95,8 +105,8 @@ impl<'c> From<&'c mut Conn> for Db<'c> {
 impl<'c> From<&'c mut Tx> for Db<'c> {
     fn from(tx: &'c mut Tx) -> Self {
         match tx {
-            Tx::Postgres(tx) => Db::Postgres(tx),
-            Tx::Sqlite(tx) => Db::Sqlite(tx),
+            Tx::Postgres(tx, _) => Db::Postgres(tx),
+            Tx::Sqlite(tx, _) => Db::Sqlite(tx),
         }
     }
 }
@@ -190,7 +200,10 @@ impl Store {
                 .max_lifetime(Duration::from_secs(1800))
                 .after_connect(|conn, _| Box::pin(async move { pin_durability(conn).await }))
                 .connect_lazy_with(options);
-            return Ok(Self::Postgres(pool));
+            return Ok(Self::Postgres {
+                pool,
+                breaker: Breaker::off(),
+            });
         }
         if url.starts_with("sqlite:") {
             return Self::open_sqlite(url, max_connections).await;
@@ -236,39 +249,77 @@ impl Store {
         Ok(Self::Sqlite {
             writer: pool(1).connect_lazy_with(options.clone()),
             readers: pool(max_connections.min(4)).connect_lazy_with(options.read_only(false)),
+            breaker: Breaker::off(),
         })
+    }
+
+    /// The same store behind a circuit breaker.
+    #[must_use]
+    pub fn guarded(mut self, by: Breaker) -> Self {
+        match &mut self {
+            Self::Postgres { breaker, .. } | Self::Sqlite { breaker, .. } => *breaker = by,
+        }
+        self
+    }
+
+    /// The circuit breaker.
+    pub fn breaker(&self) -> &Breaker {
+        match self {
+            Self::Postgres { breaker, .. } | Self::Sqlite { breaker, .. } => breaker,
+        }
     }
 
     /// A connection for statements that only read.
     pub async fn read(&self) -> Result<Conn, Fault> {
+        let begun = self.breaker().enter()?;
         Ok(match self {
-            Self::Postgres(pool) => Conn::Postgres(pool.acquire().await?),
-            Self::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
+            Self::Postgres { pool, .. } => {
+                let (conn, begun) = connected(begun, pool.acquire()).await?;
+                Conn::Postgres(conn, begun)
+            }
+            Self::Sqlite { readers, .. } => {
+                let (conn, begun) = connected(begun, readers.acquire()).await?;
+                Conn::Sqlite(conn, begun)
+            }
         })
     }
 
     /// A connection for single statements that write, each a transaction of its own.
     pub async fn write(&self) -> Result<Conn, Fault> {
+        let begun = self.breaker().enter()?;
         Ok(match self {
-            Self::Postgres(pool) => Conn::Postgres(pool.acquire().await?),
-            Self::Sqlite { writer, .. } => Conn::Sqlite(writer.acquire().await?),
+            Self::Postgres { pool, .. } => {
+                let (conn, begun) = connected(begun, pool.acquire()).await?;
+                Conn::Postgres(conn, begun)
+            }
+            Self::Sqlite { writer, .. } => {
+                let (conn, begun) = connected(begun, writer.acquire()).await?;
+                Conn::Sqlite(conn, begun)
+            }
         })
     }
 
     /// A transaction that writes. SQLite takes its write lock here, not at the first write: a deferred transaction that
     /// reads and then writes fails at once when another one wrote in between.
     pub async fn begin(&self) -> Result<Tx, Fault> {
+        let begun = self.breaker().enter()?;
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres { pool, .. } => {
+                let (tx, begun) = connected(begun, pool.begin()).await?;
+                Tx::Postgres(tx, begun)
+            }
+            Self::Sqlite { writer, .. } => {
+                let (tx, begun) = connected(begun, writer.begin_with("BEGIN IMMEDIATE")).await?;
+                Tx::Sqlite(tx, begun)
+            }
         })
     }
 
     /// Closes all connections; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(pool) => pool.close().await,
-            Self::Sqlite { writer, readers } => {
+            Self::Postgres { pool, .. } => pool.close().await,
+            Self::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -278,7 +329,7 @@ impl Store {
     /// The engine's name, for messages.
     pub fn engine(&self) -> &'static str {
         match self {
-            Self::Postgres(_) => "PostgreSQL",
+            Self::Postgres { .. } => "PostgreSQL",
             Self::Sqlite { .. } => "SQLite",
         }
     }
@@ -293,8 +344,8 @@ impl Tx {
         counters::commit();
         let commit = async {
             match self {
-                Self::Postgres(tx) => tx.commit().await,
-                Self::Sqlite(tx) => tx.commit().await,
+                Self::Postgres(tx, _begun) => tx.commit().await,
+                Self::Sqlite(tx, _begun) => tx.commit().await,
             }
         };
         match tokio::time::timeout(PATIENCE, commit).await {
@@ -302,6 +353,23 @@ impl Tx {
             Err(_) => Err(Fault::unavailable(
                 "the database did not confirm a commit within 2 s",
             )),
+        }
+    }
+}
+
+/// Waits for a connection or transaction, whose use of the database then begins.
+async fn connected<T>(
+    mut begun: Use,
+    connection: impl Future<Output = sqlx::Result<T>>,
+) -> Result<(T, Use), Fault> {
+    match connection.await {
+        Ok(connection) => {
+            begun.begins();
+            Ok((connection, begun))
+        }
+        Err(error) => {
+            begun.failed();
+            Err(error.into())
         }
     }
 }

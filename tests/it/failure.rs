@@ -89,6 +89,57 @@ async fn without_its_database_the_server_refuses_in_time_and_recovers() {
     }
 }
 
+/// R-LIM-28: "opens and answers 503 + Retry-After without touching the database".
+#[tokio::test]
+async fn r_lim_28_an_ailing_database_is_left_alone() {
+    if !Engine::Postgres.is_available() {
+        return;
+    }
+    for weather in [Weather::Blackhole, Weather::Slow(Duration::from_millis(700))] {
+        let settings = [("breaker.latency_ms", "500"), ("breaker.open_s", "300")];
+        let (app, chaos) = behind_chaos_with("database_url", &settings).await;
+        let client = app.client("orders:read", |_| {}).await;
+        app.access_token(&client, "orders:read").await;
+        chaos.set(weather);
+        open_the_breaker(&app).await;
+        refuses_in_time(&app, &client, weather).await;
+        let refused = app.app.store.read().await.err().expect("it is not asked");
+        assert!(refused.to_string().contains("left alone"), "{refused}");
+        app.http.get("/oauth2/jwks").send().await.expect(200);
+        chaos.set(Weather::Fair);
+        refuses_in_time(&app, &client, weather).await;
+    }
+}
+
+/// R-LIM-28: "half-open probes close it".
+#[tokio::test]
+async fn r_lim_28_a_database_that_answers_again_is_used_again() {
+    if !Engine::Postgres.is_available() {
+        return;
+    }
+    let (app, chaos) = behind_chaos("database_url").await;
+    let client = app.client("orders:read", |_| {}).await;
+    app.access_token(&client, "orders:read").await;
+    chaos.set(Weather::Cut);
+    open_the_breaker(&app).await;
+    chaos.set(Weather::Fair);
+    grants_again(&app, &client).await;
+    assert!(!app.app.store.breaker().is_open());
+}
+
+async fn open_the_breaker(app: &TestApp) {
+    let started = Instant::now();
+    while !app.app.store.breaker().is_open() {
+        assert!(started.elapsed() < Duration::from_secs(30), "it stays closed");
+        let uses = (0..24).map(|_| async {
+            if let Ok(mut conn) = app.app.store.read().await {
+                let _ = grantor::storage::health::time(&mut conn).await;
+            }
+        });
+        futures_util::future::join_all(uses).await;
+    }
+}
+
 /// "If the audit store is down, nothing is issued (503 within 5 s)."
 #[tokio::test]
 async fn without_its_audit_store_nothing_is_issued() {
@@ -153,6 +204,10 @@ on_both_engines! {
 
 /// A server whose database (or audit store) is behind a proxy.
 async fn behind_chaos(setting: &str) -> (TestApp, Chaos) {
+    behind_chaos_with(setting, &[]).await
+}
+
+async fn behind_chaos_with(setting: &str, further: &[(&str, &str)]) -> (TestApp, Chaos) {
     let db = Arc::new(started_db(Engine::Postgres).await);
     let chaos = Chaos::before(&db.url).await;
     let url = chaos.url(&db.url);
@@ -162,7 +217,8 @@ async fn behind_chaos(setting: &str) -> (TestApp, Chaos) {
     } else {
         url.clone()
     };
-    let settings = [(setting, url.as_str()), ("audit_database_url", audit.as_str())];
+    let mut settings = vec![(setting, url.as_str()), ("audit_database_url", audit.as_str())];
+    settings.extend_from_slice(further);
     (TestApp::on(db.clone(), &settings).await, chaos)
 }
 

@@ -135,8 +135,8 @@ fn is_for(engine: Engine, statement: &Statement) -> bool {
 async fn prepare(store: &Store, text: &str) -> Result<(), String> {
     let sql = AssertSqlSafe(text.to_owned()).into_sql_str();
     let prepared = match store.read().await.map_err(|fault| fault.to_string())? {
-        Conn::Postgres(mut conn) => conn.prepare(sql).await.map(drop),
-        Conn::Sqlite(mut conn) => conn.prepare(sql).await.map(drop),
+        Conn::Postgres(mut conn, _) => conn.prepare(sql).await.map(drop),
+        Conn::Sqlite(mut conn, _) => conn.prepare(sql).await.map(drop),
     };
     prepared.map_err(|error| error.to_string())
 }

@@ -105,8 +105,8 @@ impl World {
             "SELECT event_type, outcome, user_id, metadata FROM audit_events ORDER BY stream, sequence";
         self.audit.flush().await;
         let rows: Vec<(String, String, Option<String>, String)> = match self.db.audit.read().await.unwrap() {
-            Conn::Postgres(mut conn) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
-            Conn::Sqlite(mut conn) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
+            Conn::Postgres(mut conn, _) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
+            Conn::Sqlite(mut conn, _) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
         };
         rows.into_iter()
             .map(|(event_type, outcome, user, metadata)| Record {

@@ -35,8 +35,8 @@ async fn dump(world: &World) -> Vec<u8> {
             }
             bytes
         }
-        store @ Store::Postgres(_) => {
-            let Conn::Postgres(mut conn) = store.read().await.unwrap() else {
+        store @ Store::Postgres { .. } => {
+            let Conn::Postgres(mut conn, _) = store.read().await.unwrap() else {
                 unreachable!()
             };
             let sql = "SELECT concat((SELECT string_agg(users::text, ',') FROM users), \

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 async fn blocked(store: &Store) -> Tx {
     const SQL: &str = "LOCK TABLE audit_events IN EXCLUSIVE MODE";
     let mut tx = store.begin().await.unwrap();
-    if let Tx::Postgres(tx) = &mut tx {
+    if let Tx::Postgres(tx, _) = &mut tx {
         sqlx::query(SQL).execute(&mut **tx).await.unwrap();
     }
     tx
@@ -99,7 +99,7 @@ async fn a_record_whose_commit_was_not_confirmed_is_withdrawn_and_the_rest_stand
     process.audit.record(event(EventType::Login)).await.unwrap();
     eventually(
         "the connection is back in the pool",
-        async || matches!(&store, Store::Postgres(pool) if pool.num_idle() == 1),
+        async || matches!(&store, Store::Postgres { pool, .. } if pool.num_idle() == 1),
     )
     .await;
     chaos.set(Weather::Mute);

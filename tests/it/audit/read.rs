@@ -167,7 +167,7 @@ async fn the_documented_roles_are_enough_and_may_nothing_else() {
     let roles = format!("{}_", new_name());
     let database = db.url.rsplit('/').next().unwrap();
     for block in documented_sql(&roles, database) {
-        let Conn::Postgres(mut conn) = db.main.write().await.unwrap() else {
+        let Conn::Postgres(mut conn, _) = db.main.write().await.unwrap() else {
             unreachable!("a PostgreSQL database");
         };
         sqlx::raw_sql(AssertSqlSafe(block))

@@ -83,8 +83,8 @@ pub async fn rows(store: &Store) -> Vec<Row> {
     const SQL: &str =
         "SELECT stream, sequence, id, event_type, metadata FROM audit_events ORDER BY stream, sequence";
     match store.read().await.unwrap() {
-        Conn::Postgres(mut conn) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
-        Conn::Sqlite(mut conn) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
+        Conn::Postgres(mut conn, _) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
+        Conn::Sqlite(mut conn, _) => sqlx::query_as(SQL).fetch_all(&mut *conn).await.unwrap(),
     }
 }
 
@@ -97,11 +97,11 @@ pub async fn ids(store: &Store) -> Vec<Uuid> {
 pub async fn execute(store: &Store, sql: &str) -> Result<u64, String> {
     let sql = AssertSqlSafe(sql.to_owned());
     let changed = match store.write().await.unwrap() {
-        Conn::Postgres(mut conn) => sqlx::query(sql)
+        Conn::Postgres(mut conn, _) => sqlx::query(sql)
             .execute(&mut *conn)
             .await
             .map(|done| done.rows_affected()),
-        Conn::Sqlite(mut conn) => sqlx::query(sql)
+        Conn::Sqlite(mut conn, _) => sqlx::query(sql)
             .execute(&mut *conn)
             .await
             .map(|done| done.rows_affected()),
@@ -113,11 +113,11 @@ pub async fn execute(store: &Store, sql: &str) -> Result<u64, String> {
 pub async fn number(store: &Store, sql: &str) -> i64 {
     let sql = sql.to_owned();
     match store.read().await.unwrap() {
-        Conn::Postgres(mut conn) => sqlx::query_scalar(AssertSqlSafe(sql))
+        Conn::Postgres(mut conn, _) => sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&mut *conn)
             .await
             .unwrap(),
-        Conn::Sqlite(mut conn) => sqlx::query_scalar(AssertSqlSafe(sql))
+        Conn::Sqlite(mut conn, _) => sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&mut *conn)
             .await
             .unwrap(),

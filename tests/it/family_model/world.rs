@@ -479,7 +479,7 @@ impl World {
 /// One statement with the row's id.
 async fn execute(store: &Store, sql: &'static str, id: Uuid) {
     match store {
-        Store::Postgres(pool) => sqlx::query(sql).bind(id).execute(pool).await.map(|_| ()),
+        Store::Postgres { pool, .. } => sqlx::query(sql).bind(id).execute(pool).await.map(|_| ()),
         Store::Sqlite { writer, .. } => sqlx::query(sql).bind(id).execute(writer).await.map(|_| ()),
     }
     .unwrap();

@@ -128,7 +128,7 @@ async fn nobody_may_try_while_attempts_cannot_be_counted() {
     let http = ground.http();
     // The database answers no more: the table is gone.
     let mut conn = ground.db.main.write().await.unwrap();
-    let grantor::storage::Conn::Sqlite(conn) = &mut conn else {
+    let grantor::storage::Conn::Sqlite(conn, _) = &mut conn else {
         unreachable!()
     };
     sqlx::query("DROP TABLE authentication_attempts")

@@ -24,7 +24,7 @@ async fn readiness_tells_what_is_wrong_and_not_why() {
     for check in ["database", "migrations", "audit", "keys"] {
         assert_eq!(answer.json()["checks"][check], "ok", "{check}");
     }
-    let grantor::storage::Conn::Sqlite(mut conn) = ground.db.main.write().await.unwrap() else {
+    let grantor::storage::Conn::Sqlite(mut conn, _) = ground.db.main.write().await.unwrap() else {
         unreachable!()
     };
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 2")
@@ -75,7 +75,7 @@ async fn refusals_by_limits_are_counted() {
     for _ in 0..3 {
         ground.http().get("/page").send().await;
     }
-    let numbers = ground.edge.render_metrics();
+    let numbers = ground.edge.render_metrics(false);
     assert!(
         numbers.contains(r#"grantor_rate_limited_total{tier="standard"} 2"#),
         "{numbers}"

@@ -53,7 +53,7 @@ pub(crate) async fn tenant(store: &Store) {
     let sql = "INSERT INTO tenants (id, name, enabled, settings, version, created_at)
         VALUES ($1, 'default', $2, '{}', 1, $3) ON CONFLICT DO NOTHING";
     match store {
-        Store::Postgres(pool) => {
+        Store::Postgres { pool, .. } => {
             sqlx::query(sql)
                 .bind(T)
                 .bind(true)

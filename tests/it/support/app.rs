@@ -167,6 +167,9 @@ pub fn config(db: &TestDb, issuer: &str, settings: &[(String, String)]) -> Confi
         ("database_url".to_owned(), db.url.clone()),
         ("database.max_connections".to_owned(), "8".to_owned()),
         ("master_key".to_owned(), MASTER_KEY.to_owned()),
+        // A crowded machine is no ailing database.
+        ("breaker.latency_ms".to_owned(), "10000".to_owned()),
+        ("breaker.open_s".to_owned(), "1".to_owned()),
     ];
     if let Some(url) = &db.audit_url {
         all.push(("audit_database_url".to_owned(), url.clone()));

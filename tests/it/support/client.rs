@@ -126,7 +126,7 @@ impl TestApp {
             ORDER BY time, stream, sequence";
         self.app.audit.flush().await;
         match &self.db.audit {
-            Store::Postgres(pool) => sqlx::query_as(SQL).fetch_all(pool).await,
+            Store::Postgres { pool, .. } => sqlx::query_as(SQL).fetch_all(pool).await,
             Store::Sqlite { readers, .. } => sqlx::query_as(SQL).fetch_all(readers).await,
         }
         .expect("the audit log is read")

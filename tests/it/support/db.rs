@@ -134,7 +134,7 @@ impl TestDb {
     /// Runs statements on the audit store, as somebody with rights on it would.
     pub async fn audit_execute(&self, sql: &'static str) {
         let done = match &self.audit {
-            Store::Postgres(pool) => sqlx::raw_sql(sql).execute(pool).await.map(drop),
+            Store::Postgres { pool, .. } => sqlx::raw_sql(sql).execute(pool).await.map(drop),
             Store::Sqlite { writer, .. } => sqlx::raw_sql(sql).execute(writer).await.map(drop),
         };
         done.expect("the statement runs");

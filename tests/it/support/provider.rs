@@ -77,8 +77,8 @@ pub async fn history(app: &TestApp, family: &str) -> Vec<Recorded> {
 pub async fn execute(store: &Store, sql: &str) {
     let sql = AssertSqlSafe(sql.to_owned());
     match store.write().await.unwrap() {
-        Conn::Postgres(mut conn) => drop(sqlx::query(sql).execute(&mut *conn).await.unwrap()),
-        Conn::Sqlite(mut conn) => drop(sqlx::query(sql).execute(&mut *conn).await.unwrap()),
+        Conn::Postgres(mut conn, _) => drop(sqlx::query(sql).execute(&mut *conn).await.unwrap()),
+        Conn::Sqlite(mut conn, _) => drop(sqlx::query(sql).execute(&mut *conn).await.unwrap()),
     }
 }
 
