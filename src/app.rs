@@ -126,7 +126,13 @@ impl App {
             audit.clone(),
             entropy.clone(),
         )?;
-        let registrar = Registrar::new(store.clone(), clients.clone(), audit.clone(), entropy.clone());
+        let registrar = Registrar::new(
+            store.clone(),
+            clients.clone(),
+            audit.clone(),
+            entropy.clone(),
+            outgoing.clone(),
+        );
         Ok(Self {
             accounts,
             cookies: Cookies::new(&config.issuer, &config.session),

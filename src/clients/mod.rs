@@ -9,6 +9,7 @@ mod policy;
 mod registrar;
 mod registration;
 mod secret;
+mod sector;
 mod uris;
 
 pub use self::cache::ClientCache;

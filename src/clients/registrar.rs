@@ -2,9 +2,11 @@
 
 use super::NewSecret;
 use super::cache::ClientCache;
-use crate::audit::{Audit, Event};
+use super::sector::{self, SectorMismatch};
+use crate::audit::{Audit, Event, EventType, Outcome};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
+use crate::outgoing::Outgoing;
 use crate::storage::clients::{self, Client, ClientMetadata};
 use crate::storage::{Store, Tx, outbox};
 use crate::types::{ClientId, Secret, TenantId, Timestamp, Violation};
@@ -48,17 +50,53 @@ pub struct Registrar {
     cache: ClientCache,
     audit: Audit,
     entropy: Entropy,
+    outgoing: Outgoing,
 }
 
 impl Registrar {
     /// A registrar over a database.
-    pub fn new(store: Store, cache: ClientCache, audit: Audit, entropy: Entropy) -> Self {
+    pub fn new(store: Store, cache: ClientCache, audit: Audit, entropy: Entropy, outgoing: Outgoing) -> Self {
         Self {
             store,
             cache,
             audit,
             entropy,
+            outgoing,
         }
+    }
+
+    /// Holds a registration that keeps all other rules against its `sector_identifier_uri`, which is fetched unless
+    /// `former` shows that nothing about it changes. To be asked before [`Self::make`] and before a change is applied,
+    /// by whoever has a right to it. `event` is the record of what waits for it.
+    ///
+    /// # Errors
+    /// When the two do not agree. That somebody sent the server where it must not go is on record then.
+    pub async fn check_sector(
+        &self,
+        former: Option<&ClientMetadata>,
+        metadata: &ClientMetadata,
+        event: &Event,
+    ) -> Result<(), Unregistered> {
+        if former.is_some_and(|former| !sector::is_touched(former, metadata)) {
+            return Ok(());
+        }
+        let Err(SectorMismatch {
+            violations,
+            forbidden,
+        }) = sector::check(&self.outgoing, metadata).await
+        else {
+            return Ok(());
+        };
+        if forbidden {
+            let blocked = Event {
+                id: self.entropy.uuid_v7(event.time)?,
+                event_type: EventType::SsrfBlocked,
+                outcome: Outcome::Failure,
+                ..event.clone()
+            };
+            self.audit.note(blocked.with("member", "sector_identifier_uri"));
+        }
+        Err(Unregistered::Invalid(violations))
     }
 
     /// A client with this registration, and a secret where it authenticates with one. Nothing is written yet.

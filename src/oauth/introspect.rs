@@ -106,7 +106,7 @@ async fn refresh_token(
         "active": true,
         "iss": app.config.issuer.as_str(),
         "client_id": grant.client_id,
-        "sub": subject::of(&client, grant.user_id),
+        "sub": subject::of(&keys, &client, grant.user_id)?,
         "scope": grant.scope.to_string(),
         "exp": grant.expires_at.seconds(),
         "iat": grant.rotated_at.unwrap_or(grant.created_at).seconds(),

@@ -5,7 +5,7 @@ use super::authorize::redirect::ResponseMode;
 use super::{authorize, introspect, jwks, revoke, token};
 use crate::app::App;
 use crate::oidc::{claims, logout, userinfo};
-use crate::types::{Algorithm, AuthMethod, GrantType};
+use crate::types::{Algorithm, AuthMethod, GrantType, SubjectType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use ring::digest;
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ fn document(app: &App) -> Value {
         .filter(|method| *method != "none")
         .collect();
     let assertions: Vec<&str> = Algorithm::ALL.iter().map(|alg| alg.as_str()).collect();
+    let subjects: Vec<&str> = SubjectType::ALL.iter().map(|kind| kind.as_str()).collect();
     let grants: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.as_str()).collect();
     let modes: Vec<&str> = ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect();
     let mut scopes = vec!["openid", "offline_access"];
@@ -76,7 +77,7 @@ fn document(app: &App) -> Value {
         "revocation_endpoint_auth_signing_alg_values_supported": assertions,
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_endpoint_auth_signing_alg_values_supported": assertions,
-        "subject_types_supported": ["public"],
+        "subject_types_supported": subjects,
         "id_token_signing_alg_values_supported": algorithms,
         "acr_values_supported": ["aal1"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -108,14 +108,13 @@ async fn access_token(app: &App, request: &ClientRequest, token: &str, now: Time
         .client(&client.client_id)
         .with("method", "oauth")
         .with("jti", jti);
-    if let Some(family) = claims.str("gid") {
+    if let Some(family) = claims.str("gid").and_then(|gid| gid.parse().ok()) {
         event = event.family(family);
-    }
-    if let Some(user) = claims
-        .subject()
-        .filter(|subject| *subject != client.client_id.as_str())
-    {
-        event = event.user(user);
+        // The family knows the user; the token's subject may be a pairwise one.
+        let found = grants::find(&mut app.store.read().await?, client.tenant_id, family).await?;
+        if let Some(grant) = found {
+            event = event.user(grant.user_id);
+        }
     }
     let mut tx = app.store.begin().await?;
     // Kept past its end by the clock difference that verification tolerates.

@@ -115,7 +115,11 @@ async fn claims(app: &App, token: &AccessToken) -> Result<Option<Map<String, Val
         &token.client.metadata.scope,
         Delivery::Userinfo,
     );
-    claims.insert("sub".to_owned(), Value::from(subject::of(&token.client, user.id)));
+    let keys = app.keys.of(grant.tenant_id).await?;
+    claims.insert(
+        "sub".to_owned(),
+        Value::from(subject::of(&keys, &token.client, user.id)?),
+    );
     Ok(Some(claims))
 }
 

@@ -291,7 +291,14 @@ fn each_rule_names_its_member() {
             json!({"resource_identifiers": ["https://id.example.com/"]}),
             "/resource_identifiers/0",
         ),
-        (json!({"subject_type": "pairwise"}), "/subject_type"),
+        (
+            json!({"subject_type": "pairwise", "redirect_uris": ["https://a.example/", "https://b.example/"]}),
+            "/sector_identifier_uri",
+        ),
+        (
+            json!({"sector_identifier_uri": "http://app.example/sector"}),
+            "/sector_identifier_uri",
+        ),
         (
             json!({"id_token_encrypted_response_alg": "RSA-OAEP"}),
             "/id_token_encrypted_response_alg",

@@ -85,16 +85,20 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
         if !actor.may_touch(&metadata.scope) {
             return call.deny(&actor, &client.client_id, "admin_scope_given", CANNOT_GIVE);
         }
+        let event = call
+            .event(&actor, EventType::ClientUpdated)?
+            .client(&client.client_id);
+        let registrar = &call.app().registrar;
+        registrar
+            .check_sector(Some(&client.metadata), &metadata, &event)
+            .await?;
         // What takes away is not undone by giving back: a client that is enabled again begins anew.
         let disabled = client.enabled && !enabled;
         let changes = registry::apply(&mut client, metadata, enabled)?;
         if changes.is_empty() {
             return answer(&call, &client);
         }
-        let event = call
-            .event(&actor, EventType::ClientUpdated)?
-            .with("changes", changes);
-        let registrar = &call.app().registrar;
+        let event = event.with("changes", changes);
         if registrar.update(&mut client, disabled, event, call.now()).await? {
             return answer(&call, &client);
         }

@@ -38,6 +38,8 @@ pub async fn register(
     if !may_give(&metadata) {
         return Err(Unregistered::NotAllowed(client_id));
     }
+    let event = event.client(&client_id);
+    app.registrar.check_sector(None, &metadata, &event).await?;
     let mut registered = app.registrar.make(tenant, client_id, metadata, now)?;
     registered.client.enabled = enabled.unwrap_or(true);
     let tx = app.store.begin().await?;

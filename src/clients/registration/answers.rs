@@ -2,6 +2,7 @@
 
 use super::Rules;
 use super::found::Found;
+use crate::clients::uris;
 use crate::storage::clients::ClientMetadata;
 
 pub(super) fn algorithms(metadata: &ClientMetadata, rules: &Rules<'_>, found: &mut Found) {
@@ -21,4 +22,17 @@ pub(super) fn algorithms(metadata: &ClientMetadata, rules: &Rules<'_>, found: &m
             "must be one of the algorithms with which this server signs",
         );
     }
+}
+
+/// OpenID Connect Core §8.1: "If there are multiple hostnames in the registered redirect_uris, the Client MUST register a
+/// sector_identifier_uri."
+pub(super) fn subjects(metadata: &ClientMetadata, rules: &Rules<'_>, found: &mut Found) {
+    found.member("/sector_identifier_uri", &metadata.sector_identifier_uri, |uri| {
+        uris::fetched(uri, rules.http_to_allowed)
+    });
+    found.when(
+        metadata.is_pairwise() && metadata.sector().is_none(),
+        "/sector_identifier_uri",
+        "is needed for pairwise subjects, unless all redirect URIs have one host (OpenID Connect Core section 8.1)",
+    );
 }

@@ -8,7 +8,7 @@ mod not_offered;
 mod trust;
 
 use self::addresses::{logout, pages, redirects};
-use self::answers::algorithms;
+use self::answers::{algorithms, subjects};
 use self::found::Found;
 use self::not_offered::not_offered;
 use self::trust::{authentication, grants, public};
@@ -79,6 +79,7 @@ pub fn violations(metadata: &ClientMetadata, rules: &Rules<'_>) -> Vec<Violation
     resources(metadata, rules, &mut found);
     lifetimes(metadata, rules, &mut found);
     algorithms(metadata, rules, &mut found);
+    subjects(metadata, rules, &mut found);
     texts(metadata, &mut found);
     not_offered(metadata, &mut found);
     found.0

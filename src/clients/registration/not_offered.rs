@@ -2,7 +2,6 @@
 
 use super::found::Found;
 use crate::storage::clients::ClientMetadata;
-use crate::types::SubjectType;
 
 /// Members that are registered with IANA, but ask for what this server does not do. Taking them would promise it.
 pub(super) fn not_offered(metadata: &ClientMetadata, found: &mut Found) {
@@ -64,16 +63,6 @@ pub(super) fn not_offered(metadata: &ClientMetadata, found: &mut Found) {
             "/introspection_signed_response_alg",
             metadata.introspection_signed_response_alg.is_some(),
             PLAIN,
-        ),
-        (
-            "/subject_type",
-            metadata.subject_type == SubjectType::Pairwise,
-            "must be public: pairwise subjects are not offered",
-        ),
-        (
-            "/sector_identifier_uri",
-            metadata.sector_identifier_uri.is_some(),
-            "is not offered: it is for pairwise subjects; leave it out",
         ),
         (
             "/require_pushed_authorization_requests",

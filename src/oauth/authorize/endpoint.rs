@@ -235,9 +235,18 @@ impl Turn<'_> {
         let (app, opened) = (self.app, self.opened);
         let request = AuthorizationRequest::read(&opened.client, &opened.parameters)
             .map_err(|error| opened.refuse(app, error))?;
-        let subject =
-            hint::subject(app, self.keys, &request, self.now).map_err(|error| opened.refuse(app, error))?;
+        let wanted = hint::wanted(app, self.keys, &opened.client, &request, self.now)
+            .await
+            .map_err(|error| opened.refuse(app, error))?;
         let session = self.session(http).await?;
+        let subject = match (&wanted, &session) {
+            (Some(wanted), Some(session)) => wanted
+                .user(self.keys, &opened.client, session.user_id)
+                .map(Some)
+                .map_err(|fault| opened.fault(app, self.exchange, fault))?,
+            // Without a session there is nobody to compare with yet.
+            _ => None,
+        };
         let done = match (&session, &resumed) {
             (Some(session), Some(interaction)) => self.done(session, interaction).await?,
             _ => Done::default(),

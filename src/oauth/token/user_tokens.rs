@@ -50,7 +50,7 @@ pub async fn issue(
         None
     };
     let scope = still_allowed(granted, user.as_ref());
-    let subject = subject::of(client, grant.user_id);
+    let subject = subject::of(keys, client, grant.user_id)?;
     let sid = match grant.session_id {
         Some(session) => Some(sid(keys, session, &client.client_id)?),
         None => None,

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod claims;
+mod subjects;
 mod tokens;
 
 use crate::support::provider::Provider;
