@@ -1,7 +1,7 @@
 //! How a refusal looks from outside: every part of the server has one format for errors, made here and nowhere else.
 
 use crate::fault::{Fault, FaultKind};
-use crate::page::PageError;
+use crate::page::{Advice, PageError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
@@ -41,6 +41,18 @@ struct Parts {
     detail: Cow<'static, str>,
     errors: Vec<Invalid>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    words: Words,
+}
+
+/// What a page says of a refusal.
+#[derive(Clone, Debug)]
+enum Words {
+    /// What its status says, and for developers the detail.
+    OfStatus,
+    /// This, and for developers the detail.
+    Besides(Advice),
+    /// This alone.
+    Instead(Advice),
 }
 
 /// One thing that is wrong with a request's content.
@@ -69,7 +81,22 @@ impl Refusal {
             detail: detail.into(),
             errors: Vec::new(),
             headers: Vec::new(),
+            words: Words::OfStatus,
         }))
+    }
+
+    /// With words for the person on a page; the detail stands below them, for developers.
+    #[must_use]
+    pub fn explained(mut self, advice: Advice) -> Self {
+        self.0.words = Words::Besides(advice);
+        self
+    }
+
+    /// With words for the person on a page, which say all that there is to say.
+    #[must_use]
+    pub fn told(mut self, advice: Advice) -> Self {
+        self.0.words = Words::Instead(advice);
+        self
     }
 
     /// With another code: the `error` of RFC 6749, or the last part of a problem's `type`.
@@ -106,6 +133,15 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
         self.header(header::RETRY_AFTER, &seconds.to_string())
+    }
+
+    fn retry_after_s(&self) -> Option<u32> {
+        let header = self
+            .0
+            .headers
+            .iter()
+            .find(|(name, _)| *name == header::RETRY_AFTER);
+        header.and_then(|(_, value)| value.to_str().ok()?.parse().ok())
     }
 
     /// What is wrong and what would be right.
@@ -152,9 +188,7 @@ impl Surface {
         let mut response = match self {
             Self::Oauth => oauth(refusal),
             Self::Admin | Self::Document => problem(refusal, request_id),
-            Self::Page => {
-                PageError::new(refusal.0.status, &refusal.0.title, &refusal.0.detail, request_id).respond()
-            }
+            Self::Page => page(refusal, request_id),
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -210,6 +244,18 @@ fn describable(text: &str) -> String {
             _ => '?',
         })
         .collect()
+}
+
+/// In the language of nobody in particular: the edge knows the reader.
+fn page(refusal: &Refusal, request_id: Uuid) -> HttpResponse {
+    let Parts { status, detail, .. } = &*refusal.0;
+    let technical = || status.is_client_error().then(|| detail.clone().into_owned());
+    let (advice, technical) = match &refusal.0.words {
+        Words::OfStatus => (Advice::of(*status, refusal.retry_after_s()), technical()),
+        Words::Besides(advice) => (advice.clone(), technical()),
+        Words::Instead(advice) => (advice.clone(), None),
+    };
+    PageError::new(*status, advice, technical, request_id).respond()
 }
 
 /// RFC 9457.

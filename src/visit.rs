@@ -5,7 +5,7 @@ use crate::account::Current;
 use crate::app::App;
 use crate::fault::Fault;
 use crate::keys::TenantKeys;
-use crate::page::{self, Layout, Notice, Tone};
+use crate::page::{self, Layout, Notice, Text, Tone};
 use crate::protect::Exchange;
 use crate::protect::body::Form;
 use crate::protect::cookies::Cookie;
@@ -70,13 +70,16 @@ impl<'a> Visit<'a> {
     /// again from a page of this server, so that its `SameSite=Strict` cookies come along.
     pub async fn begin(app: &'a App, exchange: &'a Exchange, http: &'a HttpRequest) -> Result<Self, Stop> {
         let (tenant, now) = (TenantId::FIRST, exchange.now());
+        if let Ok(query) = Form::of_query(http) {
+            exchange.wish_for_languages(query.get("ui_locales"));
+        }
         let cookies = app.cookies;
         if http.method() == Method::GET && cookies.may_be_missing(http.headers()) {
             let url = http
                 .uri()
                 .path_and_query()
                 .map_or("/", |path_and_query| path_and_query.as_str());
-            return Err(page::go_on(app.config.issuer.path(), url).into());
+            return Err(page::go_on(exchange.layout(), url).into());
         }
         let failed = |fault: Fault| Stop::from(exchange.fault(&fault));
         let keys = app.keys.of(tenant).await.map_err(failed)?;
@@ -134,46 +137,30 @@ impl<'a> Visit<'a> {
         found.await.map_err(|fault| self.fault(&fault))
     }
 
-    /// How the user is called on pages.
-    pub async fn name_of(&self, user: &User) -> Result<String, Stop> {
-        let profile = self.app.accounts.profile(user).await;
-        Ok(profile.map_err(|fault| self.fault(&fault))?.username)
-    }
-
     /// The layout of a page for nobody in particular.
     pub fn layout(&self) -> Layout {
-        Layout::new(self.app.config.issuer.path())
+        self.exchange.layout()
     }
 
-    /// The layout of a page for the one who is signed in.
+    /// The layout of a page for the one who is signed in, whose `locale` counts from here on.
     pub async fn layout_for(&self, user: Option<&User>) -> Result<Layout, Stop> {
-        let mut layout = self.layout();
-        if let Some(user) = user {
-            layout.signed_in_as = self.name_of(user).await?;
+        let Some(user) = user else {
+            return Ok(self.layout());
+        };
+        let profile = self.app.accounts.profile(user).await;
+        let profile = profile.map_err(|fault| self.fault(&fault))?;
+        if let Some(tag) = &profile.locale {
+            self.exchange.locale_is(tag);
         }
-        Ok(layout)
+        Ok(Layout {
+            signed_in_as: profile.username,
+            ..self.layout()
+        })
     }
 
     /// A path of this server as a browser has to ask for it.
     pub fn path(&self, path: &str) -> String {
         format!("{}{path}", self.app.config.issuer.path())
-    }
-
-    /// Languages that the browser's user reads, best first, as lower-case tags.
-    pub fn languages(&self) -> Vec<String> {
-        let header = self
-            .http
-            .headers()
-            .get(header::ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        header
-            .split(',')
-            .filter_map(|range| range.split(';').next())
-            .map(|tag| tag.trim().to_ascii_lowercase())
-            .filter(|tag| !tag.is_empty() && tag != "*")
-            .take(10)
-            .collect()
     }
 
     /// The token for a form on the page.
@@ -186,32 +173,22 @@ impl<'a> Visit<'a> {
     /// Refuses a form that was not made for this browser and purpose, or was sent from elsewhere. `again` is the path of
     /// the page where the form can be had anew.
     pub fn check_form(&self, form: &Form, purpose: &[&str], again: &str) -> Result<(), Stop> {
-        let refuse = |title, detail: &str| {
+        let refuse = |title, detail| {
+            let (title, detail) = (Text::new(title), Text::new(detail));
             let notice = Notice::new(self.layout(), Tone::Error, title, detail)
-                .link(&self.path(again), "Open the page again")
+                .link(&self.path(again), Text::new("open-page-again"))
                 .request(self.exchange.request_id());
             Err(notice.respond(StatusCode::FORBIDDEN).into())
         };
         if !csrf::is_own_form(&self.app.config.issuer, self.http.headers()) {
-            return refuse(
-                "This form was sent from elsewhere",
-                "Forms of this service are taken only from its own pages. Nothing was changed.",
-            );
+            return refuse("form-elsewhere-title", "form-elsewhere-advice");
         }
         if self.browser.new_cookie().is_some() {
-            return refuse(
-                "Cookies are needed",
-                "Your browser sent no cookie, and without one this service cannot tell whose form this is. Allow \
-                 cookies for this site, then open the page again.",
-            );
+            return refuse("form-cookies-title", "form-cookies-advice");
         }
         let token = form.get(csrf::FIELD).unwrap_or_default();
         if !self.browser.is_form_token(&self.keys, purpose, token) {
-            return refuse(
-                "This form is out of date",
-                "It was made for another browser, account or purpose, or too long ago. Nothing was changed: open the \
-                 page again and repeat what you wanted to do.",
-            );
+            return refuse("form-outdated-title", "form-outdated-advice");
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! People: how they are named, what they know, and the browser sessions in which they are known.
 
+mod advice;
 mod bootstrap;
 mod hash;
 mod password;

@@ -211,10 +211,7 @@ impl Accounts {
         let profile = self.profile(user).await?;
         let password = match self.judge(new, &profile).await? {
             Ok(password) if password.normal().matches(present.normal().expose()) => {
-                return Ok(PasswordChange::Weak(WeakPassword {
-                    reason: "must be another one than before",
-                    hint: None,
-                }));
+                return Ok(PasswordChange::Weak(WeakPassword::same_as_before()));
             }
             Ok(password) => password,
             Err(weak) => return Ok(PasswordChange::Weak(weak)),

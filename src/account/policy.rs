@@ -8,6 +8,7 @@
 
 use super::password::{MAX_LENGTH, Password, Passwords};
 use crate::fault::Fault;
+use zxcvbn::feedback::Feedback;
 use zxcvbn::zxcvbn;
 
 /// Shortest password, in code points.
@@ -17,22 +18,61 @@ const MIN_GUESSES: u64 = 1_000_000;
 /// Shorter words of the context say nothing.
 const MIN_WORD: usize = 3;
 
-/// Why a password is refused, and what would help.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeakPassword {
-    /// What is wrong, as a sentence's end: "must …" or "is …".
-    pub reason: &'static str,
-    /// What would be better.
-    pub hint: Option<String>,
+/// What is wrong with a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weakness {
+    /// It is too short or too long.
+    Length,
+    /// It contains what nobody can type.
+    ControlCharacters,
+    /// It is commonly used or easily guessed.
+    Guessable,
+    /// It is the one that it should replace.
+    SameAsBefore,
 }
 
+/// Why a password is refused, and what would help.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeakPassword {
+    /// What is wrong.
+    pub weakness: Weakness,
+    /// Why it is easily guessed, and what would be better.
+    pub feedback: Option<Feedback>,
+}
+
+impl WeakPassword {
+    const fn of(weakness: Weakness) -> Self {
+        Self {
+            weakness,
+            feedback: None,
+        }
+    }
+
+    /// The password that it should replace.
+    pub const fn same_as_before() -> Self {
+        Self::of(Weakness::SameAsBefore)
+    }
+}
+
+/// As a sentence's end, for administrators: "must …" or "is …".
 impl std::fmt::Display for WeakPassword {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.reason)?;
-        match &self.hint {
-            Some(hint) => write!(f, ". {hint}"),
-            None => Ok(()),
+        f.write_str(match self.weakness {
+            Weakness::Length => "must have 8 to 256 characters",
+            Weakness::ControlCharacters => "must not contain control characters",
+            Weakness::Guessable => "is commonly used or easily guessed",
+            Weakness::SameAsBefore => "must be another one than before",
+        })?;
+        let Some(feedback) = &self.feedback else {
+            return Ok(());
+        };
+        let warning = feedback.warning().map(|warning| warning.to_string());
+        let suggestions = feedback.suggestions().iter().map(ToString::to_string);
+        let hints: Vec<String> = warning.into_iter().chain(suggestions).collect();
+        if hints.is_empty() {
+            return Ok(());
         }
+        write!(f, ". {}", hints.join(" "))
     }
 }
 
@@ -55,10 +95,9 @@ pub async fn judge(
 }
 
 fn shape(typed: &str) -> Result<Password, WeakPassword> {
-    let refused = |reason| WeakPassword { reason, hint: None };
-    let length = refused("must have 8 to 256 characters");
+    let length = WeakPassword::of(Weakness::Length);
     if typed.chars().any(char::is_control) {
-        return Err(refused("must not contain control characters"));
+        return Err(WeakPassword::of(Weakness::ControlCharacters));
     }
     let password = Password::new(typed).ok_or_else(|| length.clone())?;
     let count = password.normal().expose().chars().count();
@@ -75,18 +114,9 @@ fn strength(password: Password, words: &[String]) -> Result<Password, WeakPasswo
     if estimate.guesses() >= MIN_GUESSES {
         return Ok(password);
     }
-    let hint = estimate.feedback().map(|feedback| {
-        let warning = feedback.warning().map(|warning| warning.to_string());
-        let suggestions = feedback.suggestions().iter().map(ToString::to_string);
-        warning
-            .into_iter()
-            .chain(suggestions)
-            .collect::<Vec<_>>()
-            .join(" ")
-    });
     Err(WeakPassword {
-        reason: "is commonly used or easily guessed",
-        hint: hint.filter(|hint| !hint.is_empty()),
+        weakness: Weakness::Guessable,
+        feedback: estimate.feedback().cloned(),
     })
 }
 
@@ -135,17 +165,10 @@ mod tests {
         let long = "kT9z!pQ4".repeat(32);
         assert_eq!(judged(&long), Ok(()));
         for bad in ["", "kT9z!pQ", "e\u{301}\u{E9}Q7zx", &format!("{long}x")] {
-            assert_eq!(
-                judged(bad).unwrap_err().reason,
-                "must have 8 to 256 characters",
-                "{bad}"
-            );
+            assert_eq!(judged(bad).unwrap_err().weakness, Weakness::Length, "{bad}");
         }
         for bad in ["kT9z!pQ4\0", "kT9z!pQ4\n", "kT9z!\u{7F}pQ4"] {
-            assert_eq!(
-                judged(bad).unwrap_err().reason,
-                "must not contain control characters"
-            );
+            assert_eq!(judged(bad).unwrap_err().weakness, Weakness::ControlCharacters);
         }
     }
 
@@ -168,8 +191,13 @@ mod tests {
             "hunter2hunter2",
         ] {
             let weak = judged(bad).unwrap_err();
-            assert_eq!(weak.reason, "is commonly used or easily guessed", "{bad}");
-            assert!(weak.hint.is_some(), "{bad}");
+            assert_eq!(weak.weakness, Weakness::Guessable, "{bad}");
+            assert!(weak.texts().len() > 1, "{bad}");
+            assert!(
+                weak.to_string()
+                    .starts_with("is commonly used or easily guessed. "),
+                "{weak}"
+            );
         }
     }
 

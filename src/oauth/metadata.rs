@@ -5,6 +5,7 @@ use super::authorize::redirect::ResponseMode;
 use super::{authorize, introspect, jwks, revoke, token};
 use crate::app::App;
 use crate::oidc::{claims, logout, userinfo};
+use crate::page::Language;
 use crate::types::{Algorithm, AuthMethod, GrantType, SubjectType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use ring::digest;
@@ -42,6 +43,7 @@ fn document(app: &App) -> Value {
     let subjects: Vec<&str> = SubjectType::ALL.iter().map(|kind| kind.as_str()).collect();
     let grants: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.as_str()).collect();
     let modes: Vec<&str> = ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect();
+    let languages: Vec<&str> = Language::all().map(Language::tag).collect();
     let mut scopes = vec!["openid", "offline_access"];
     scopes.extend(claims::SCOPE_CLAIMS.iter().map(|(scope, _)| *scope));
     let mut all_claims = vec![
@@ -88,7 +90,7 @@ fn document(app: &App) -> Value {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
-        "ui_locales_supported": ["en"],
+        "ui_locales_supported": languages,
         "service_documentation": at("/docs"),
     })
 }

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::audit::{EventType, Outcome};
 use crate::fault::Fault;
 use crate::jose::jwt::{self, Expect};
-use crate::page::{self, Layout, Notice, Policy, Tone};
+use crate::page::{self, Layout, Notice, Policy, Text, Tone};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::protect::csrf;
@@ -27,7 +27,13 @@ use url::{Url, form_urlencoded};
 pub const PATH: &str = "/oauth2/logout";
 
 /// Parameters that the question carries along.
-const CARRIED: [&str; 4] = ["id_token_hint", "post_logout_redirect_uri", "state", "client_id"];
+const CARRIED: [&str; 5] = [
+    "id_token_hint",
+    "post_logout_redirect_uri",
+    "state",
+    "client_id",
+    "ui_locales",
+];
 /// Longest query that a POST is turned into.
 const MAX_QUERY: usize = 16 * 1024;
 
@@ -36,7 +42,7 @@ const MAX_QUERY: usize = 16 * 1024;
 struct Question {
     layout: Layout,
     csrf: String,
-    warning: Option<&'static str>,
+    warning: Option<Text>,
     client: Option<String>,
     fields: Vec<(&'static str, String)>,
 }
@@ -141,6 +147,7 @@ async fn answer(app: &App, exchange: &Exchange, http: &HttpRequest, parameters: 
 }
 
 async fn serve(visit: &Visit<'_>, parameters: &Form) -> Result<HttpResponse, Stop> {
+    visit.exchange.wish_for_languages(parameters.get("ui_locales"));
     let request = LogoutRequest::read(visit, parameters)
         .await
         .map_err(|fault| visit.fault(&fault))?;
@@ -234,16 +241,10 @@ impl LogoutRequest {
     }
 
     /// Why the browser will not go back to the application that sent it.
-    fn warning(&self) -> Option<&'static str> {
+    fn warning(&self) -> Option<Text> {
         match (self.hint, self.back) {
-            (Hint::Invalid, _) => Some(
-                "The request does not show which application it comes from: its id_token_hint is not valid here. You \
-                 will not be taken back.",
-            ),
-            (_, Return::Unknown) => Some(
-                "The address to go back to (post_logout_redirect_uri) is not registered, or no id_token_hint shows for \
-                 which application. You will not be taken back.",
-            ),
+            (Hint::Invalid, _) => Some(Text::new("logout-unknown-application")),
+            (_, Return::Unknown) => Some(Text::new("logout-unknown-address")),
             (_, Return::Absent | Return::Registered) => None,
         }
     }
@@ -281,21 +282,15 @@ impl LogoutRequest {
     }
 
     fn goodbye(&self, visit: &Visit<'_>) -> HttpResponse {
-        let (tone, status, detail) = match self.warning() {
-            None => (
-                Tone::Good,
-                StatusCode::OK,
-                "Your session in this browser has ended.".to_owned(),
-            ),
-            Some(warning) => (
-                Tone::Info,
-                StatusCode::BAD_REQUEST,
-                format!("Your session in this browser has ended. {warning}"),
-            ),
+        let notice = |tone| {
+            let (title, detail) = (Text::new("logout-done-title"), Text::new("logout-done"));
+            let sign_in = Text::new("sign-in-again");
+            Notice::new(visit.layout(), tone, title, detail).link(&visit.path("/login"), sign_in)
         };
-        Notice::new(visit.layout(), tone, "You are signed out", &detail)
-            .link(&visit.path("/login"), "Sign in again")
-            .respond(status)
+        match self.warning() {
+            None => notice(Tone::Good).respond(StatusCode::OK),
+            Some(warning) => notice(Tone::Info).and(warning).respond(StatusCode::BAD_REQUEST),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pages that say one thing.
 
-use super::{Layout, Policy, SCRIPT_PATH, respond};
+use super::{Layout, Policy, SCRIPT_PATH, Text, respond};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
@@ -37,29 +37,36 @@ impl Tone {
 pub struct Notice {
     layout: Layout,
     tone: Tone,
-    title: String,
-    detail: String,
-    link: Option<(String, String)>,
+    title: Text,
+    detail: Vec<Text>,
+    link: Option<(String, Text)>,
     request_id: Option<Uuid>,
 }
 
 impl Notice {
     /// A notice. `title` is a few words, `detail` one or two sentences.
-    pub fn new(layout: Layout, tone: Tone, title: &str, detail: &str) -> Self {
+    pub fn new(layout: Layout, tone: Tone, title: Text, detail: Text) -> Self {
         Self {
             layout,
             tone,
-            title: title.to_owned(),
-            detail: detail.to_owned(),
+            title,
+            detail: vec![detail],
             link: None,
             request_id: None,
         }
     }
 
+    /// With more to say.
+    #[must_use]
+    pub fn and(mut self, detail: Text) -> Self {
+        self.detail.push(detail);
+        self
+    }
+
     /// With a way on. `href` is a path of this server or was checked by the caller.
     #[must_use]
-    pub fn link(mut self, href: &str, text: &str) -> Self {
-        self.link = Some((href.to_owned(), text.to_owned()));
+    pub fn link(mut self, href: &str, text: Text) -> Self {
+        self.link = Some((href.to_owned(), text));
         self
     }
 
@@ -85,10 +92,10 @@ struct GoOn<'a> {
     url: &'a str,
 }
 
-/// Sends the browser to a path and query of this server as if it had followed a link here. `base` is the issuer's path.
-pub fn go_on(base: &str, path_and_query: &str) -> HttpResponse {
+/// Sends the browser to a path and query of this server as if it had followed a link here.
+pub fn go_on(layout: Layout, path_and_query: &str) -> HttpResponse {
     let page = GoOn {
-        layout: Layout::new(base),
+        layout,
         url: path_and_query,
     };
     respond(StatusCode::OK, &page)
@@ -101,22 +108,25 @@ struct FormPost<'a> {
     layout: Layout,
     script: String,
     action: &'a str,
-    host: &'a str,
+    host: String,
     fields: &'a [(&'a str, Cow<'a, str>)],
 }
 
 /// The answer that posts `fields` to `action`, a redirect URI that was found registered. `origin` is what the policy has
 /// to allow for it.
-pub fn form_post(base: &str, action: &str, origin: &str, fields: &[(&str, Cow<'_, str>)]) -> HttpResponse {
+pub fn form_post(
+    layout: Layout,
+    action: &str,
+    origin: &str,
+    fields: &[(&str, Cow<'_, str>)],
+) -> HttpResponse {
     let url = url::Url::parse(action).ok();
+    let host = url.as_ref().and_then(url::Url::host_str).map(ToOwned::to_owned);
     let page = FormPost {
-        layout: Layout::new(base),
-        script: format!("{base}{}", *SCRIPT_PATH),
+        host: host.unwrap_or_else(|| layout.say("the-application")),
+        script: format!("{}{}", layout.base, *SCRIPT_PATH),
+        layout,
         action,
-        host: url
-            .as_ref()
-            .and_then(url::Url::host_str)
-            .unwrap_or("the application"),
         fields,
     };
     let policy = Policy {
@@ -146,7 +156,12 @@ mod tests {
             ("code", Cow::Borrowed("gac_1")),
             ("state", Cow::Borrowed("\"><script>")),
         ];
-        let response = form_post("", "https://app.example/cb?a=1&b", "https://app.example", &fields);
+        let response = form_post(
+            Layout::default(),
+            "https://app.example/cb?a=1&b",
+            "https://app.example",
+            &fields,
+        );
         let policy = response
             .headers()
             .get("content-security-policy")
@@ -171,7 +186,7 @@ mod tests {
 
     #[actix_web::test]
     async fn going_on_needs_no_script() {
-        let html = text(go_on("", "/oauth2/authorize?a=\"&b=1")).await;
+        let html = text(go_on(Layout::default(), "/oauth2/authorize?a=\"&b=1")).await;
         assert!(
             html.contains("http-equiv=\"refresh\" content=\"0;url=/oauth2/authorize?a=&#34;&#38;b=1\""),
             "{html}"

@@ -331,7 +331,7 @@ fn respond(exchange: &Exchange, refusal: &Refusal) -> HttpResponse {
     exchange.surface().refuse(refusal, exchange.request_id())
 }
 
-/// Errors that actix or one of its extractors made, in the format of the surface; error pages with the issuer's path.
+/// Errors that actix or one of its extractors made, in the format of the surface; error pages as their reader needs them.
 fn in_our_format(exchange: &Exchange, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -357,13 +357,8 @@ fn in_our_format(exchange: &Exchange, response: ServiceResponse<BoxBody>) -> Ser
         }
         return ServiceResponse::new(request, response);
     }
-    let base = exchange.edge().config().issuer.path();
-    let page = if base.is_empty() {
-        None
-    } else {
-        response.response().extensions().get::<PageError>().cloned()
-    };
-    match page.and_then(|page| page.below(base)) {
+    let page = response.response().extensions().get::<PageError>().cloned();
+    match page.and_then(|page| page.for_reader(exchange.layout())) {
         Some(html) => response.map_body(|_, _| BoxBody::new(html)),
         None => response,
     }

@@ -1,6 +1,7 @@
 //! One request and its answer, as all the layers around an endpoint see it.
 
 use crate::fault::Fault;
+use crate::page::{self, Advice, Language, Layout};
 use crate::protect::Edge;
 use crate::protect::caller;
 use crate::protect::limits::{Decision, Key, Tier};
@@ -8,7 +9,7 @@ use crate::protect::routes::{Policy, RouteInfo};
 use crate::surface::{Refusal, Refused, Surface, TOO_MANY_ATTEMPTS};
 use crate::types::{Caller, ClientId, TenantId, Timestamp, UserId};
 use actix_web::dev::{Payload, ServiceRequest};
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use std::cell::RefCell;
@@ -34,6 +35,7 @@ struct Inner {
     started: Instant,
     method: Method,
     path: String,
+    accept_language: Option<HeaderValue>,
     state: RefCell<State>,
 }
 
@@ -50,6 +52,10 @@ pub(super) struct State {
     pub(super) paid_by_address: Option<Tier>,
     pub(super) allowed_origins: Option<Vec<String>>,
     pub(super) request_bytes: u64,
+    /// Language tags that a page was asked for in.
+    pub(super) ui_locales: Vec<String>,
+    /// The language tag of the person who is signed in.
+    pub(super) locale: Option<String>,
 }
 
 impl Exchange {
@@ -69,6 +75,7 @@ impl Exchange {
         let mut exchange = Self::new(edge, caller, request.method().clone(), request.path());
         if let Some(inner) = Rc::get_mut(&mut exchange.0) {
             inner.trace_id = trace_id;
+            inner.accept_language = headers.get(header::ACCEPT_LANGUAGE).cloned();
             inner.state.get_mut().request_bytes = headers
                 .get(header::CONTENT_LENGTH)
                 .and_then(|value| value.to_str().ok())
@@ -97,6 +104,7 @@ impl Exchange {
             started: Instant::now(),
             method,
             path: path.chars().take(MAX_PATH).collect(),
+            accept_language: None,
             state: RefCell::default(),
             edge: edge.clone(),
         }))
@@ -149,6 +157,43 @@ impl Exchange {
     /// Our own fault in the format of this request's surface; logged here, once.
     pub fn fault(&self, fault: &Fault) -> Refused {
         Refused::fault(self.surface(), fault, self.request_id())
+    }
+
+    /// Tells in which languages a page is wished for: `ui_locales` (OpenID Connect Core §3.1.2.1), whether it is there or
+    /// not.
+    pub fn wish_for_languages(&self, ui_locales: Option<&str>) {
+        if let Some(list) = ui_locales {
+            self.0.state.borrow_mut().ui_locales = page::listed(list);
+        }
+    }
+
+    /// Tells the `locale` of the person who is signed in.
+    pub fn locale_is(&self, tag: &str) {
+        self.0.state.borrow_mut().locale = Some(tag.to_owned());
+    }
+
+    /// The languages that the visitor reads, best first, as tags in lower case: those that were wished for, then the
+    /// person's own, then those of the browser.
+    pub fn languages(&self) -> Vec<String> {
+        let state = self.0.state.borrow();
+        let accepted = self
+            .0
+            .accept_language
+            .as_ref()
+            .and_then(|list| list.to_str().ok());
+        let accepted = accepted.map(page::accepted).unwrap_or_default();
+        let wished = state.ui_locales.iter().chain(&state.locale).cloned();
+        wished.chain(accepted).collect()
+    }
+
+    /// The language of a page for the visitor.
+    pub fn language(&self) -> Language {
+        Language::of(&self.languages())
+    }
+
+    /// The layout of a page for the visitor.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.0.edge.config().issuer.path(), self.language())
     }
 
     /// Tells which client this is, once it is authenticated (or, for a public client, named in a request that is
@@ -267,6 +312,7 @@ impl Exchange {
         }
         let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_ATTEMPTS)
             .title(TOO_MANY_ATTEMPTS)
+            .told(Advice::too_many_attempts(decision.reset_s))
             .retry_after(decision.reset_s);
         Err(self.refuse(refusal))
     }

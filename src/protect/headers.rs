@@ -3,6 +3,7 @@
 use crate::protect::Exchange;
 use crate::protect::caller::X_CORRELATION_ID;
 use crate::protect::cors::Cors;
+use crate::surface::Surface;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Nothing at all: an answer that is no page has no business to load, frame or submit anything.
@@ -48,6 +49,10 @@ pub(super) fn complete(exchange: &Exchange, headers: &mut HeaderMap) {
     }
     if let Some(hsts) = exchange.edge().hsts() {
         add(&header::STRICT_TRANSPORT_SECURITY, hsts);
+    }
+    if is_page && exchange.surface() == Surface::Page {
+        headers.insert(header::CONTENT_LANGUAGE, fixed(exchange.language().tag()));
+        headers.append(header::VARY, fixed("Accept-Language"));
     }
     headers.insert(X_CORRELATION_ID.clone(), text(&exchange.request_id().to_string()));
     limits(exchange, headers);

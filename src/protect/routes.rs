@@ -1,6 +1,6 @@
 //! The way in: every endpoint is registered here, with the policy that holds for it.
 
-use crate::page;
+use crate::page::{self, Advice};
 use crate::protect::cors::{self, Cors};
 use crate::protect::edge;
 use crate::protect::exchange::Exchange;
@@ -249,7 +249,8 @@ fn policy_asked_for(infos: &[Rc<RouteInfo>], request: &HttpRequest) -> Policy {
 }
 
 async fn unknown_path(exchange: Exchange) -> impl Responder {
-    let refusal = Refusal::new(StatusCode::NOT_FOUND, "There is nothing at this path.");
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "There is nothing at this path.")
+        .told(Advice::of(StatusCode::NOT_FOUND, None));
     exchange.refuse(refusal).error_response()
 }
 

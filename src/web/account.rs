@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::audit::{Event, EventType, Outcome};
 use crate::fault::Fault;
 use crate::oauth::family::{self, End};
-use crate::page::{self, Layout};
+use crate::page::{self, Language, Layout, Text};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::storage::grants::{self, Grant};
@@ -42,8 +42,8 @@ struct Page {
     layout: Layout,
     csrf: String,
     sign_out: String,
-    done: Option<&'static str>,
-    facts: Vec<(&'static str, String)>,
+    done: Option<Text>,
+    facts: Vec<(Text, String)>,
     sessions: Vec<SessionRow>,
     consents: Vec<ConsentRow>,
     grants: Vec<GrantRow>,
@@ -78,10 +78,10 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
     visited(&app, &exchange, &http, async |visit| {
         let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal))?;
         let done = match query.get("done") {
-            Some("password") => Some("Your password is changed. You are signed out everywhere else."),
-            Some("session") => Some("The session has ended."),
-            Some("grant") => Some("The application is signed out."),
-            Some("consent") => Some("The application has no access to your account any more."),
+            Some("password") => Some(Text::new("account-password-changed")),
+            Some("session") => Some(Text::new("account-session-ended")),
+            Some("grant") => Some(Text::new("account-grant-ended")),
+            Some("consent") => Some(Text::new("account-consent-withdrawn")),
             _ => None,
         };
         let (Some(session), Some(user)) = (visit.session(), visit.user().await?) else {
@@ -111,12 +111,14 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
     };
     let (sessions, consents, grants) = rows.await.map_err(|fault| visit.fault(&fault))?;
     let id = session.id.to_string();
+    let layout = visit.layout_for(Some(user)).await?;
+    let language = layout.language;
     let mut page = Page {
-        layout: visit.layout_for(Some(user)).await?,
+        layout,
         csrf: visit.form_token(&["account", &id])?,
         sign_out: visit.form_token(&["logout", &id])?,
         done: None,
-        facts: facts(visit, user).await?,
+        facts: facts(visit, user, language).await?,
         sessions: Vec::new(),
         consents: Vec::new(),
         grants: Vec::new(),
@@ -124,29 +126,29 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
     page.sessions = sessions
         .into_iter()
         .map(|row| SessionRow {
-            device: device::describe(&row.user_agent),
-            signed_in: page::when(row.auth_time),
-            last_seen: page::when(row.last_seen_at),
+            device: device::describe(&row.user_agent, language),
+            signed_in: language.when(row.auth_time),
+            last_seen: language.when(row.last_seen_at),
             is_this: row.id == session.id,
             id: row.id.to_string(),
             address: row.ip,
         })
         .collect();
-    let languages = visit.languages();
+    let languages = visit.exchange.languages();
     for row in consents {
         page.consents.push(ConsentRow {
             client: client_name(visit, &row.client_id).await?,
             client_id: row.client_id.to_string(),
             scopes: scope_texts::describe(&visit.app.config.scopes, &row.scope, &languages),
-            since: page::when(row.granted_at),
+            since: language.when(row.granted_at),
         });
     }
     for row in grants {
         page.grants.push(GrantRow {
             client: client_name(visit, &row.client_id).await?,
             id: row.id.to_string(),
-            since: page::when(row.created_at),
-            until: page::when(row.expires_at),
+            since: language.when(row.created_at),
+            until: language.when(row.expires_at),
             offline: row.offline,
         });
     }
@@ -160,23 +162,24 @@ async fn client_name(visit: &Visit<'_>, id: &ClientId) -> Result<String, Stop> {
 }
 
 /// The profile, as far as it says something.
-async fn facts(visit: &Visit<'_>, user: &User) -> Result<Vec<(&'static str, String)>, Stop> {
+async fn facts(visit: &Visit<'_>, user: &User, language: Language) -> Result<Vec<(Text, String)>, Stop> {
     let profile = visit.app.accounts.profile(user).await;
     let profile = profile.map_err(|fault| visit.fault(&fault))?;
     let roles = profile.roles.join(", ");
-    let changed = user.password_changed_at.map(page::when);
+    let changed = user.password_changed_at.map(|at| language.when(at));
     let all = [
-        ("Username", Some(profile.username)),
-        ("Name", profile.name),
-        ("Given name", profile.given_name),
-        ("Family name", profile.family_name),
-        ("E-mail", profile.email),
-        ("Phone", profile.phone_number),
-        ("Roles", Some(roles)),
-        ("Password set", changed),
+        ("account-username", Some(profile.username)),
+        ("account-name", profile.name),
+        ("account-given-name", profile.given_name),
+        ("account-family-name", profile.family_name),
+        ("account-email", profile.email),
+        ("account-phone", profile.phone_number),
+        ("account-roles", Some(roles)),
+        ("account-password-set", changed),
     ];
     let told = |(name, value): (&'static str, Option<String>)| {
-        value.filter(|value| !value.is_empty()).map(|value| (name, value))
+        let value = value.filter(|value| !value.is_empty())?;
+        Some((Text::new(name), value))
     };
     Ok(all.into_iter().filter_map(told).collect())
 }

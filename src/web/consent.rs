@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::oauth::authorize::request::AuthorizationRequest;
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oidc::claims::to_agree_to;
-use crate::page::{self, Layout, Notice, Policy, Tone};
+use crate::page::{self, Layout, Notice, Policy, Text, Tone};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::storage::sessions::{self, Interaction, Session};
@@ -43,7 +43,6 @@ struct Page {
 /// What the page is about.
 struct Asked<'v> {
     underway: Underway,
-    request: AuthorizationRequest,
     scope: ScopeSet,
     session: &'v Session,
 }
@@ -93,11 +92,10 @@ impl<'v> Asked<'v> {
         };
         let opened = &underway.opened;
         let request = AuthorizationRequest::read(&opened.client, &opened.parameters)
-            .map_err(|error| opened.refuse(visit.app, error).respond(visit.app))?;
+            .map_err(|error| opened.refuse(visit.app, error).respond(visit.exchange))?;
         let scope = to_agree_to(&request.scope, &request.claims, &opened.client.metadata.scope);
         Ok(Self {
             scope,
-            request,
             underway,
             session,
         })
@@ -140,7 +138,11 @@ impl<'v> Asked<'v> {
             .map_err(|fault| visit.fault(&fault))?;
         visit.app.audit.note(event.because("denied_by_user"));
         let error = OauthError::new(ErrorCode::AccessDenied, "The user did not agree");
-        Ok(self.underway.opened.refuse(visit.app, error).respond(visit.app))
+        Ok(self
+            .underway
+            .opened
+            .refuse(visit.app, error)
+            .respond(visit.exchange))
     }
 
     fn event(&self, visit: &Visit<'_>, outcome: Outcome) -> Result<Event, Fault> {
@@ -159,24 +161,24 @@ async fn show(visit: &Visit<'_>, asked: &Asked<'_>) -> Result<HttpResponse, Stop
     let opened = &asked.underway.opened;
     let metadata = &opened.client.metadata;
     let redirect = &opened.back.redirect;
-    let languages: Vec<String> = [asked.request.ui_locales.clone(), visit.languages()].concat();
     let logo = metadata.logo_uri.as_deref().and_then(web_address);
     let address = |uri: &Option<String>| uri.as_deref().and_then(web_address).map(String::from);
     let user = visit.user().await?;
+    let layout = visit.layout_for(user.as_ref()).await?;
+    let languages = visit.exchange.languages();
+    let on_device = || layout.with("consent-app-on-device", "scheme", redirect.form_action());
     let page = Page {
-        layout: visit.layout_for(user.as_ref()).await?,
         csrf: visit.form_token(&asked.purpose().each_ref().map(String::as_str))?,
         interaction: asked.underway.text.clone(),
         client: name_of(&opened.client),
         logo: logo.as_ref().map(ToString::to_string),
-        host: redirect
-            .host()
-            .unwrap_or_else(|| format!("an app on this device ({})", redirect.form_action())),
+        host: redirect.host().unwrap_or_else(on_device),
         home: address(&metadata.client_uri),
         terms: address(&metadata.tos_uri),
         privacy: address(&metadata.policy_uri),
         scopes: scope_texts::describe(&visit.app.config.scopes, &asked.scope, &languages),
         unverifiable: metadata.is_public() && redirect.is_unverifiable(),
+        layout,
     };
     let mut response = page::respond(StatusCode::OK, &page);
     let logo_origin = logo.map(|logo| logo.origin().ascii_serialization());
@@ -203,10 +205,10 @@ fn nothing_asked(visit: &Visit<'_>) -> Stop {
     Notice::new(
         visit.layout(),
         Tone::Info,
-        "No application is asking",
-        "This page appears when an application asks for access to your account. Start in the application.",
+        Text::new("consent-nothing-title"),
+        Text::new("consent-nothing-advice"),
     )
-    .link(&visit.path(account::PATH), "Go to your account")
+    .link(&visit.path(account::PATH), Text::new("go-to-account"))
     .request(visit.exchange.request_id())
     .respond(StatusCode::BAD_REQUEST)
     .into()

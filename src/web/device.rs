@@ -1,5 +1,7 @@
 //! What a `User-Agent` says about a device, for people who look for the one that is not theirs.
 
+use crate::page::{Language, Text};
+
 /// More characters of an unknown agent are not shown.
 const MAX_UNKNOWN: usize = 60;
 
@@ -26,7 +28,7 @@ const SYSTEMS: [(&str, &str); 7] = [
 ];
 
 /// A device in a few words.
-pub fn describe(user_agent: &str) -> String {
+pub fn describe(user_agent: &str, language: Language) -> String {
     let find = |table: &[(&str, &'static str)]| {
         table
             .iter()
@@ -34,16 +36,23 @@ pub fn describe(user_agent: &str) -> String {
             .map(|(_, name)| *name)
     };
     match (find(&BROWSERS), find(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), Some(system)) => {
+            let text = Text::new("device-browser-on-system");
+            text.with("browser", browser).with("system", system).say(language)
+        }
         (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) if user_agent.is_empty() => "Unknown device".to_owned(),
+        (None, None) if user_agent.is_empty() => language.say("device-unknown"),
         (None, None) => user_agent.chars().take(MAX_UNKNOWN).collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::describe;
+    use super::*;
+
+    fn describe(user_agent: &str) -> String {
+        super::describe(user_agent, Language::default())
+    }
 
     #[test]
     fn a_device_is_named_after_browser_and_system() {

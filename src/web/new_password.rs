@@ -5,7 +5,7 @@ use super::visited;
 use crate::account::policy::WeakPassword;
 use crate::account::{PasswordChange, SignIn};
 use crate::app::App;
-use crate::page::{self, Layout};
+use crate::page::{self, Layout, Text};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::types::Secret;
@@ -29,12 +29,12 @@ struct Page {
 }
 
 /// What is wrong with a password form: shown at the field that it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Problem {
     /// The present password is another one.
     Present,
     /// The new password is refused.
-    New(String),
+    New(Vec<Text>),
     /// The two entries of the new password differ.
     Again,
 }
@@ -42,8 +42,7 @@ pub enum Problem {
 impl Problem {
     /// The new password is refused, for this reason.
     pub fn weak(weak: &WeakPassword) -> Self {
-        let text = weak.to_string();
-        Self::New(if text.ends_with('.') { text } else { text + "." })
+        Self::New(weak.texts())
     }
 
     /// What can be said about a form before any password is looked at.

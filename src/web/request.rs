@@ -2,7 +2,7 @@
 
 use crate::oauth::authorize::endpoint::{self, Opened};
 use crate::oauth::authorize::interaction::Interaction;
-use crate::page::{Notice, Tone};
+use crate::page::{Notice, Text, Tone};
 use crate::protect::body::Form;
 use crate::storage::clients::Client;
 use crate::visit::{Stop, Visit};
@@ -40,7 +40,7 @@ impl Underway {
         let parameters = Form::from(interaction.parameters.clone());
         let opened = endpoint::open(app, visit.exchange, tenant, parameters)
             .await
-            .map_err(|stopped| stopped.respond(app))?;
+            .map_err(|stopped| stopped.respond(visit.exchange))?;
         Ok(Some(Self {
             text: text.to_owned(),
             interaction,
@@ -68,11 +68,10 @@ fn expired(visit: &Visit<'_>) -> Stop {
     Notice::new(
         visit.layout(),
         Tone::Error,
-        "This page has expired",
-        "Signing in to an application has to be finished within 30 minutes and in the browser where it was begun. \
-         Go back to the application and start again.",
+        Text::new("expired-title"),
+        Text::new("expired-advice"),
     )
-    .link(&visit.path(super::account::PATH), "Go to your account")
+    .link(&visit.path(super::account::PATH), Text::new("go-to-account"))
     .request(visit.exchange.request_id())
     .respond(StatusCode::BAD_REQUEST)
     .into()

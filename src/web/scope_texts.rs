@@ -1,17 +1,18 @@
 //! What scopes mean, for people.
 
+use crate::page::{self, Language, Text};
 use crate::types::{ScopeSet, is_admin_scope};
 use std::collections::BTreeMap;
 
-/// Texts of the standard scopes (OIDC Core §5.4, §11) and of this server's own.
+/// The standard scopes (OIDC Core §5.4, §11) and this server's own, with their texts in the catalogue.
 const BUILT_IN: [(&str, &str); 7] = [
-    ("openid", "Know who you are when you sign in"),
-    ("profile", "See your name, picture and the rest of your profile"),
-    ("email", "See your e-mail address"),
-    ("address", "See your postal address"),
-    ("phone", "See your phone number"),
-    ("roles", "See which roles you have"),
-    ("offline_access", "Act for you also while you are not using it"),
+    ("openid", "scope-openid"),
+    ("profile", "scope-profile"),
+    ("email", "scope-email"),
+    ("address", "scope-address"),
+    ("phone", "scope-phone"),
+    ("roles", "scope-roles"),
+    ("offline_access", "scope-offline_access"),
 ];
 
 /// The configured texts: scope, language tag in lower case (empty for the default), text.
@@ -23,34 +24,24 @@ pub fn describe(texts: &Texts, scope: &ScopeSet, languages: &[String]) -> Vec<St
         texts
             .get(scope)
             .and_then(|texts| in_language(texts, languages))
-            .map_or_else(|| built_in(scope), ToOwned::to_owned)
+            .map_or_else(|| built_in(scope, Language::of(languages)), ToOwned::to_owned)
     };
     scope.iter().map(|scope| text_of(scope.as_str())).collect()
 }
 
 /// Lookup of RFC 4647 §3.4: a tag is shortened from its end until there is a text.
 fn in_language<'t>(texts: &'t BTreeMap<String, String>, languages: &[String]) -> Option<&'t str> {
-    for language in languages {
-        let mut tag = language.to_ascii_lowercase();
-        loop {
-            if let Some(text) = texts.get(&tag) {
-                return Some(text);
-            }
-            match tag.rfind('-') {
-                Some(end) => tag.truncate(end),
-                None => break,
-            }
-        }
-    }
-    texts.get("").map(String::as_str)
+    let tags = languages.iter().flat_map(|tag| page::ranges(tag));
+    let mut found = tags.filter_map(|tag| texts.get(&tag.to_ascii_lowercase()));
+    found.next().or_else(|| texts.get("")).map(String::as_str)
 }
 
-fn built_in(scope: &str) -> String {
-    if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == scope) {
-        return (*text).to_owned();
+fn built_in(scope: &str, language: Language) -> String {
+    if let Some((_, key)) = BUILT_IN.iter().find(|(name, _)| *name == scope) {
+        return language.say(key);
     }
     if is_admin_scope(scope) {
-        return format!("Administer this service on your behalf ({scope})");
+        return Text::new("scope-admin").with("scope", scope).say(language);
     }
     scope.to_owned()
 }
@@ -91,6 +82,7 @@ mod tests {
     #[test]
     fn a_scope_without_text_has_the_built_in_one_or_its_name() {
         assert_eq!(of("email", &[]), ["See your e-mail address"]);
+        assert_eq!(of("phone", &["de-CH"]), ["Ihre Telefonnummer sehen"]);
         assert_eq!(of("stock:write", &["de"]), ["stock:write"]);
         assert!(of("clients:write", &[])[0].contains("clients:write"));
     }

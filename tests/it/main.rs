@@ -56,4 +56,5 @@ mod rp_initiated_logout;
 mod storage;
 mod surface;
 mod telemetry;
+mod texts;
 mod web;

@@ -13,7 +13,7 @@ use crate::keys::TenantKeys;
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::parameters::REPEATABLE;
 use crate::oidc::claims::to_agree_to;
-use crate::page;
+use crate::page::{self, Advice, Text};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::protect::cookies::Cookie;
@@ -52,10 +52,16 @@ pub enum Stopped {
 }
 
 impl Stopped {
+    /// The application made a mistake: which one, is for its developers.
     fn page(exchange: &Exchange, detail: &'static str) -> Self {
-        Self::Page(
-            exchange.refuse(Refusal::new(StatusCode::BAD_REQUEST, detail).title("This sign-in cannot go on")),
-        )
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, detail);
+        Self::Page(exchange.refuse(refusal.explained(advice("error-sign-in-advice"))))
+    }
+
+    /// Nobody made a mistake, but this sign-in is over.
+    fn over(exchange: &Exchange, key: &'static str) -> Self {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "This sign-in is over.");
+        Self::Page(exchange.refuse(refusal.told(advice(key))))
     }
 
     fn fault(exchange: &Exchange, fault: &Fault) -> Self {
@@ -63,11 +69,18 @@ impl Stopped {
     }
 
     /// The response.
-    pub fn respond(self, app: &App) -> HttpResponse {
+    pub fn respond(self, exchange: &Exchange) -> HttpResponse {
         match self {
             Self::Page(refused) => refused.error_response(),
-            Self::Answer(answer) => respond(app, &answer),
+            Self::Answer(answer) => respond(exchange, &answer),
         }
+    }
+}
+
+fn advice(detail: &'static str) -> Advice {
+    Advice {
+        title: Text::new("error-sign-in-title"),
+        detail: Text::new(detail),
     }
 }
 
@@ -98,7 +111,7 @@ impl Stopped {
 pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
     match serve(&app, &exchange, &http).await {
         Ok(response) => response,
-        Err(stopped) => stopped.respond(&app),
+        Err(stopped) => stopped.respond(&exchange),
     }
 }
 
@@ -111,7 +124,7 @@ async fn serve(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<Htt
     if app.cookies.may_be_missing(http.headers()) {
         // SameSite=Strict: this hit came from another site without its cookies; the next one is this site's own.
         let target = http.uri().path_and_query().map_or(PATH, |target| target.as_str());
-        return Ok(page::go_on(app.config.issuer.path(), target));
+        return Ok(page::go_on(exchange.layout(), target));
     }
     let browser = Browser::of(app.cookies, &app.entropy, tenant, http.headers()).map_err(fault)?;
     let resumed = match query.get(INTERACTION) {
@@ -120,12 +133,7 @@ async fn serve(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<Htt
                 .await
                 .map_err(fault)?;
             // The page cannot say more: the request itself is what could not be read.
-            Some(opened.ok_or_else(|| {
-                Stopped::page(
-                    exchange,
-                    "This sign-in has expired or was begun in another browser. Go back to the application and start again.",
-                )
-            })?)
+            Some(opened.ok_or_else(|| Stopped::over(exchange, "error-sign-in-expired-advice"))?)
         }
         None => None,
     };
@@ -146,6 +154,7 @@ async fn serve(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<Htt
 
 /// Finds client and redirect URI. Until both are known nothing may be redirected (RFC 6749 §4.1.2.1).
 pub async fn open(app: &App, exchange: &Exchange, tenant: TenantId, form: Form) -> Result<Opened, Stopped> {
+    exchange.wish_for_languages(form.get("ui_locales"));
     // Where the two that decide the return path came once, the client can be told of any other that came twice.
     let (parameters, repeated) = match form.clone().without_repeats(&REPEATABLE) {
         Ok(parameters) => (parameters, None),
@@ -294,7 +303,7 @@ impl Turn<'_> {
                     code::NotIssued::Refused(error) => opened.refuse(app, error),
                     code::NotIssued::Fault(fault) => opened.fault(app, self.exchange, fault),
                 })?;
-                Ok(respond(app, &answer))
+                Ok(respond(self.exchange, &answer))
             }
             (Decision::Consent, _) => self.ask("/consent", browser, resumed).await,
             (Decision::SignIn | Decision::Issue, _) => self.ask("/login", browser, resumed).await,
@@ -344,10 +353,7 @@ impl Turn<'_> {
             sessions::use_interactions(&mut conn, self.tenant, session.id, interaction.id).await
         };
         match used.await {
-            Ok(0) => Err(Stopped::page(
-                self.exchange,
-                "This sign-in has been completed already. Go back to the application and start again.",
-            )),
+            Ok(0) => Err(Stopped::over(self.exchange, "error-sign-in-done-advice")),
             Ok(_) => Ok(()),
             Err(fault) => Err(self.opened.fault(self.app, self.exchange, fault)),
         }
@@ -429,11 +435,11 @@ fn describe(code: ErrorCode) -> &'static str {
 
 /// Sends an answer to the client: a redirect (RFC 9700 §4.12: 303, so that no form data follows), or the form of
 /// `form_post`.
-pub fn respond(app: &App, answer: &AuthorizationResponse) -> HttpResponse {
+pub fn respond(exchange: &Exchange, answer: &AuthorizationResponse) -> HttpResponse {
     match answer.mode {
         ResponseMode::Query => see_other(&answer.location()),
         ResponseMode::FormPost => page::form_post(
-            app.config.issuer.path(),
+            exchange.layout(),
             answer.redirect.uri(),
             &answer.redirect.form_action(),
             answer.parameters(),

@@ -38,8 +38,6 @@ pub struct AuthorizationRequest {
     pub id_token_hint: Option<String>,
     /// `login_hint`, for the sign-in form.
     pub login_hint: Option<String>,
-    /// `ui_locales`, in order of preference.
-    pub ui_locales: Vec<String>,
 }
 
 /// Where answers to a request go: known before the rest of it is read.
@@ -108,7 +106,6 @@ impl AuthorizationRequest {
                 .get("login_hint")
                 .filter(|hint| hint.len() <= 320)
                 .map(str::to_owned),
-            ui_locales: ui_locales(parameters.get("ui_locales")),
             scope,
             resources,
             claims,
@@ -279,17 +276,4 @@ fn max_age(text: Option<&str>) -> Result<Option<i64>, OauthError> {
         Ok(seconds) if digits => Ok(Some(seconds)),
         _ => Err(OauthError::invalid_request("max_age must be a number of seconds")),
     }
-}
-
-/// Language tags (RFC 5646) in order; what does not look like one is passed over, since it is only a wish.
-fn ui_locales(text: Option<&str>) -> Vec<String> {
-    let is_tag = |tag: &&str| {
-        (2..=35).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    text.into_iter()
-        .flat_map(|text| text.split(' '))
-        .filter(is_tag)
-        .take(10)
-        .map(str::to_owned)
-        .collect()
 }

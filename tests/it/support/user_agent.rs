@@ -16,6 +16,7 @@ pub struct Browser {
     http: Http,
     base: Url,
     cookies: Vec<Cookie>,
+    reads: Option<String>,
 }
 
 /// A cookie that was set.
@@ -54,7 +55,15 @@ impl Browser {
             http,
             base: base.parse().expect("a URL"),
             cookies: Vec::new(),
+            reads: None,
         }
+    }
+
+    /// The same browser of somebody who reads these languages: its `Accept-Language`.
+    #[must_use]
+    pub fn reads(mut self, languages: &str) -> Self {
+        self.reads = Some(languages.to_owned());
+        self
     }
 
     /// The cookie whose name contains a word.
@@ -168,6 +177,9 @@ impl Browser {
             .collect();
         if !header.is_empty() {
             call = call.header("cookie", &header.join("; "));
+        }
+        if let Some(languages) = &self.reads {
+            call = call.header("accept-language", languages);
         }
         let answer = call.header("user-agent", "a test's browser").send().await;
         for line in answer.headers.get_all("set-cookie") {

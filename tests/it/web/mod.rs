@@ -3,6 +3,7 @@
 mod account;
 mod consent;
 mod forms;
+mod language;
 mod login;
 mod logout;
 
