@@ -15,6 +15,7 @@ use crate::protect::Edge;
 use crate::protect::cookies::Cookies;
 use crate::sealed::MasterKeys;
 use crate::storage::{Breaker, Store, Thresholds};
+use crate::tenants::Tenants;
 use crate::types::{TenantId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct App {
     pub edge: Edge,
     /// How cookies are set.
     pub cookies: Cookies,
+    /// Tenants by name.
+    pub tenants: Tenants,
     /// Clients by id.
     pub clients: ClientCache,
     /// Makes, changes and removes clients.
@@ -111,12 +114,14 @@ impl App {
         let authenticator =
             Authenticator::new(store.clone(), clients.clone(), ClientKeys::new(outgoing.clone()));
         let origins = Box::new(ClientOrigins::new(store.clone()));
+        let tenants = Tenants::new(store.clone(), &config.issuer)?;
         let edge = Edge::new(
             config.clone(),
             clock.clone(),
             entropy.clone(),
             store.clone(),
             origins,
+            tenants.clone(),
         )?;
         edge.audit_refusals(audit.clone());
         let accounts = Accounts::new(
@@ -145,6 +150,7 @@ impl App {
             audit,
             edge,
             registrar,
+            tenants,
             clients,
             authenticator,
             outgoing,

@@ -7,7 +7,8 @@ use crate::jose::jwt::{self, Claims, Expect};
 use crate::storage::clients::Client;
 use crate::storage::grants::{self, Grant};
 use crate::storage::revoked_tokens;
-use crate::types::{ClientId, GrantId, ScopeSet, TenantId, Timestamp};
+use crate::tenants::Tenant;
+use crate::types::{ClientId, GrantId, ScopeSet, Timestamp};
 use std::sync::Arc;
 
 /// The type of access tokens (RFC 9068 §2.1).
@@ -35,15 +36,16 @@ pub type Reason = &'static str;
 /// When the database has to be asked and does not answer. A token that is not good is a value.
 pub async fn verify(
     app: &App,
-    tenant: TenantId,
+    tenant: &Tenant,
     token: &str,
     audience: Option<&str>,
     now: Timestamp,
 ) -> Result<Result<AccessToken, Reason>, Fault> {
+    let (issuer, tenant) = (tenant.issuer.as_str(), tenant.id);
     let keys = app.keys.of(tenant).await?;
     let expect = Expect {
         typ: TYP,
-        issuer: app.config.issuer.as_str(),
+        issuer,
         audience,
         leeway_s: app.config.tokens.leeway_s,
         allow_expired: false,

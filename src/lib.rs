@@ -3,8 +3,8 @@
 //! Folders are capabilities. Each may use only what stands to its left, which `tests/it/layering.rs` checks:
 //!
 //! ```text
-//! types ← clock, entropy, fault, page, config, sealed, jose, surface ← outgoing, storage, telemetry ← keys, audit, protect
-//!       ← clients, account ← app ← bearer, visit ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
+//! types ← clock, entropy, fault, page, config, sealed, jose, surface ← outgoing, storage, telemetry ← tenants
+//!       ← keys, audit, protect ← clients, account ← app ← bearer, visit ← oidc ← oauth, federation ← admin, web, jobs ← server, cli ← main
 //! ```
 //!
 //! `docs/architecture.md` shows the way of a request through them.
@@ -34,6 +34,7 @@ pub mod server;
 pub mod storage;
 pub mod surface;
 pub mod telemetry;
+pub mod tenants;
 pub mod types;
 pub mod visit;
 pub mod web;

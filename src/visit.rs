@@ -69,17 +69,13 @@ impl<'a> Visit<'a> {
     /// The page to show instead: when something does not answer, when a limit is used up, or when the browser has to come
     /// again from a page of this server, so that its `SameSite=Strict` cookies come along.
     pub async fn begin(app: &'a App, exchange: &'a Exchange, http: &'a HttpRequest) -> Result<Self, Stop> {
-        let (tenant, now) = (TenantId::FIRST, exchange.now());
+        let (tenant, now) = (exchange.tenant().id, exchange.now());
         if let Ok(query) = Form::of_query(http) {
             exchange.wish_for_languages(query.get("ui_locales"));
         }
         let cookies = app.cookies;
         if http.method() == Method::GET && cookies.may_be_missing(http.headers()) {
-            let url = http
-                .uri()
-                .path_and_query()
-                .map_or("/", |path_and_query| path_and_query.as_str());
-            return Err(page::go_on(exchange.layout(), url).into());
+            return Err(page::go_on(exchange.layout(), &exchange.target(http)).into());
         }
         let failed = |fault: Fault| Stop::from(exchange.fault(&fault));
         let keys = app.keys.of(tenant).await.map_err(failed)?;
@@ -94,7 +90,7 @@ impl<'a> Visit<'a> {
             None => None,
         };
         if let Some(Current::Fresh(session)) = &current {
-            exchange.user(tenant, session.user_id)?;
+            exchange.user(session.user_id)?;
         }
         Ok(Self {
             app,
@@ -160,7 +156,7 @@ impl<'a> Visit<'a> {
 
     /// A path of this server as a browser has to ask for it.
     pub fn path(&self, path: &str) -> String {
-        format!("{}{path}", self.app.config.issuer.path())
+        format!("{}{path}", self.exchange.tenant().issuer.path())
     }
 
     /// The token for a form on the page.
@@ -180,7 +176,7 @@ impl<'a> Visit<'a> {
                 .request(self.exchange.request_id());
             Err(notice.respond(StatusCode::FORBIDDEN).into())
         };
-        if !csrf::is_own_form(&self.app.config.issuer, self.http.headers()) {
+        if !csrf::is_own_form(&self.exchange.tenant().issuer, self.http.headers()) {
             return refuse("form-elsewhere-title", "form-elsewhere-advice");
         }
         if self.browser.new_cookie().is_some() {

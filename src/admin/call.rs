@@ -11,6 +11,7 @@ use crate::protect::Exchange;
 use crate::protect::body::{Form, JsonBody};
 use crate::storage::users;
 use crate::surface::{Refusal, Refused};
+use crate::tenants::Tenant;
 use crate::types::{
     ADMIN_SCOPES, ClientId, ScopeSet, TenantId, Timestamp, UserId, Violation, is_admin_scope, role_allows,
 };
@@ -124,7 +125,12 @@ impl Call {
 
     /// The tenant that is administered.
     pub fn tenant(&self) -> TenantId {
-        TenantId::FIRST
+        self.0.exchange.tenant().id
+    }
+
+    /// The same with its name, issuer and settings.
+    pub fn realm(&self) -> &Tenant {
+        self.0.exchange.tenant()
     }
 
     /// When the request arrived.
@@ -268,8 +274,8 @@ impl Call {
             return Err(problem::unauthenticated().into());
         };
         let (app, now, tenant) = (self.app(), self.now(), self.tenant());
-        let issuer = app.config.issuer.as_str();
-        let token = match bearer::verify(app, tenant, token, Some(issuer), now).await? {
+        let realm = self.realm();
+        let token = match bearer::verify(app, realm, token, Some(realm.issuer.as_str()), now).await? {
             Ok(token) => token,
             Err(reason) => {
                 let event = self.refusal(EventType::AccessDenied, reason)?;
@@ -277,10 +283,10 @@ impl Call {
                 return Err(problem::invalid_token().into());
             }
         };
-        self.0.exchange.client(tenant, &token.client.client_id)?;
+        self.0.exchange.client(&token.client.client_id)?;
         let user_id = token.grant.as_ref().map(|grant| grant.user_id);
         if let Some(user_id) = user_id {
-            self.0.exchange.user(tenant, user_id)?;
+            self.0.exchange.user(user_id)?;
         }
         // Scopes are what the token says, the client still has, and for a user's token a role still allows.
         let mut admin = token.scope.admin();

@@ -1,24 +1,27 @@
 //! `/openapi.json`, and `/docs`, its browsable form. Everything comes from this server, nothing is inline, so that a strict
 //! policy holds.
 
-use crate::app::App;
 use crate::protect::Exchange;
 use crate::protect::cors::Cors;
 use crate::protect::routes::{Policy, Routes};
 use crate::surface::Refusal;
+use crate::tenants::Tenant;
+use crate::types::TenantId;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, Responder, web};
+use moka::sync::Cache;
 use ring::digest;
-use std::cell::OnceCell;
 use std::future::ready;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// What the page may load: scripts, styles, pictures and requests of this server, and the small pictures that the style
 /// sheet holds in itself. Swagger UI sets styles of elements from its script, which `style-src` would stop.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Tenants for which a worker keeps the description.
+const MAX_DESCRIPTIONS: u64 = 8;
 
 /// Files of Swagger UI that the page loads.
 const FILES: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
@@ -37,24 +40,26 @@ const START: &str = "window.ui = SwaggerUIBundle({
 
 pub(super) fn routes(routes: &mut Routes) {
     let policy = Policy::DOCUMENT.cors(Cors::None);
-    // Made once for each worker: it is large, and the same for all.
-    let made: Rc<OnceCell<Bytes>> = Rc::default();
-    let openapi = move |app: web::Data<App>| ready(openapi(&app, &made));
+    // It is large, and the same for all who ask at a tenant.
+    let made: Cache<TenantId, Bytes> = Cache::new(MAX_DESCRIPTIONS);
+    let openapi = move |exchange: Exchange| ready(openapi(exchange.tenant(), &made));
     routes.add(Method::GET, "/openapi.json", Policy::DOCUMENT, openapi);
     routes.add(Method::GET, "/docs", policy, page);
     routes.add(Method::GET, "/docs/{file}", policy, file);
 }
 
-fn openapi(app: &App, made: &OnceCell<Bytes>) -> HttpResponse {
-    let document = made.get_or_init(|| Bytes::from(super::openapi::document(&app.config.issuer).to_string()));
+fn openapi(tenant: &Tenant, made: &Cache<TenantId, Bytes>) -> HttpResponse {
+    let document = made.get_with(tenant.id, || {
+        Bytes::from(super::openapi::document(&tenant.issuer).to_string())
+    });
     HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
-        .body(document.clone())
+        .body(document)
 }
 
-async fn page(app: web::Data<App>) -> impl Responder {
-    let base = app.config.issuer.path();
+async fn page(exchange: Exchange) -> impl Responder {
+    let base = exchange.tenant().issuer.path();
     let page = format!(
         "<!doctype html>
 <html lang=\"en\">

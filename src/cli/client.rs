@@ -120,7 +120,14 @@ impl Create {
         let json = self.json;
         let document = self.document()?;
         let event = event(app, EventType::ClientCreated, "client create")?;
-        let registered = register(app, TENANT, document, |_| true, event, app.clock.now());
+        let registered = register(
+            app,
+            app.tenants.first(),
+            document,
+            |_| true,
+            event,
+            app.clock.now(),
+        );
         let Registered { client, secret } = registered.await.map_err(refused)?;
         if json {
             let mut shown = view(app, &client, app.clock.now())?;

@@ -27,7 +27,7 @@ pub fn error(exchange: &Exchange, error: &OauthError) -> HttpResponse {
     {
         refusal = refusal.header(
             header::WWW_AUTHENTICATE,
-            &format!("{scheme} realm=\"{}\"", exchange.edge().config().issuer),
+            &format!("{scheme} realm=\"{}\"", exchange.tenant().issuer),
         );
     }
     exchange.refuse(refusal).error_response()

@@ -62,7 +62,7 @@ async fn access_token(
     token: &str,
     now: Timestamp,
 ) -> Result<Option<Map<String, Value>>, Fault> {
-    let Ok(token) = bearer::verify(app, request.client.tenant_id, token, None, now).await? else {
+    let Ok(token) = bearer::verify(app, &request.tenant, token, None, now).await? else {
         return Ok(None);
     };
     let audiences = token.claims.audiences().unwrap_or_default();
@@ -104,7 +104,7 @@ async fn refresh_token(
     };
     let answer = json!({
         "active": true,
-        "iss": app.config.issuer.as_str(),
+        "iss": request.tenant.issuer.as_str(),
         "client_id": grant.client_id,
         "sub": subject::of(&keys, &client, grant.user_id)?,
         "scope": grant.scope.to_string(),

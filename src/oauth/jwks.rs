@@ -2,7 +2,6 @@
 
 use crate::app::App;
 use crate::protect::Exchange;
-use crate::types::TenantId;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
@@ -11,7 +10,7 @@ pub const PATH: &str = "/oauth2/jwks";
 
 /// `GET /oauth2/jwks`. Verifiers keep it for `max-age`, and ask again with the `ETag`.
 pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
-    let keys = match app.keys.of(TenantId::FIRST).await {
+    let keys = match app.keys.of(exchange.tenant().id).await {
         Ok(keys) => keys,
         Err(fault) => return exchange.fault(&fault).error_response(),
     };

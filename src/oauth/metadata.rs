@@ -6,7 +6,8 @@ use super::{authorize, introspect, jwks, revoke, token};
 use crate::app::App;
 use crate::oidc::{claims, logout, userinfo};
 use crate::page::Language;
-use crate::types::{Algorithm, AuthMethod, GrantType, SubjectType};
+use crate::protect::Exchange;
+use crate::types::{Algorithm, AuthMethod, GrantType, Issuer, SubjectType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use ring::digest;
 use serde_json::{Value, json};
@@ -17,8 +18,8 @@ pub const OPENID_PATH: &str = "/.well-known/openid-configuration";
 pub const OAUTH_PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// `GET` of either.
-pub async fn get(app: web::Data<App>, http: HttpRequest) -> HttpResponse {
-    let body = document(&app).to_string();
+pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
+    let body = document(&app, &exchange.tenant().issuer).to_string();
     let etag = format!(
         "\"{}\"",
         hex::encode(digest::digest(&digest::SHA256, body.as_bytes()).as_ref())
@@ -26,8 +27,8 @@ pub async fn get(app: web::Data<App>, http: HttpRequest) -> HttpResponse {
     jwks::cacheable(&app, &http, "application/json", &etag, body)
 }
 
-fn document(app: &App) -> Value {
-    let at = |path: &str| app.config.issuer.at(path);
+fn document(app: &App, issuer: &Issuer) -> Value {
+    let at = |path: &str| issuer.at(path);
     let algorithms: Vec<&str> = Algorithm::ALL
         .iter()
         .filter(|alg| app.config.tokens.algorithms.contains(alg))
@@ -60,7 +61,7 @@ fn document(app: &App) -> Value {
     ];
     all_claims.extend(claims::supported());
     json!({
-        "issuer": app.config.issuer.as_str(),
+        "issuer": issuer.as_str(),
         "authorization_endpoint": at(authorize::PATH),
         "token_endpoint": at(token::PATH),
         "revocation_endpoint": at(revoke::PATH),

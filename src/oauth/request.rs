@@ -12,7 +12,8 @@ use crate::protect::Exchange;
 use crate::protect::body::Form;
 use crate::storage::clients::Client;
 use crate::surface::Refused;
-use crate::types::{AuthMethod, Caller, TenantId};
+use crate::tenants::Tenant;
+use crate::types::{AuthMethod, Caller};
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 /// An authenticated client's request.
 #[derive(Clone, Debug)]
 pub struct ClientRequest {
+    /// At which tenant.
+    pub tenant: Arc<Tenant>,
     /// The client; a public one has only named itself.
     pub client: Arc<Client>,
     /// How it proved who it is.
@@ -67,7 +70,7 @@ impl ClientRequest {
         form: Form,
         endpoint: &str,
     ) -> Result<Self, Unserved> {
-        let tenant = TenantId::FIRST;
+        let tenant = exchange.tenant();
         let parameters = form
             .without_repeats(&REPEATABLE)
             .map_err(|refusal| exchange.refuse(refusal))?;
@@ -85,10 +88,10 @@ impl ClientRequest {
             client_assertion_type: parameters.get("client_assertion_type"),
             client_assertion: parameters.get("client_assertion"),
         };
-        let url = app.config.issuer.at(endpoint);
+        let url = tenant.issuer.at(endpoint);
         let occasion = Occasion {
-            tenant,
-            issuer: &app.config.issuer,
+            tenant: tenant.id,
+            issuer: &tenant.issuer,
             endpoint: &url,
             now: exchange.now(),
         };
@@ -97,12 +100,13 @@ impl ClientRequest {
             Err(AuthenticationError::Fault(fault)) => return Err(fault.into()),
             Err(AuthenticationError::Refused(failure)) => {
                 let basic = !authorization.is_empty();
-                return Err(refuse(app, exchange, tenant, &failure, basic).await?);
+                return Err(refuse(app, exchange, &failure, basic).await?);
             }
         };
         exchange.allow_origins(authenticated.client.metadata.cors_origins());
-        exchange.client(tenant, &authenticated.client.client_id)?;
+        exchange.client(&authenticated.client.client_id)?;
         Ok(Self {
+            tenant: Arc::clone(tenant),
             client: authenticated.client,
             method: authenticated.method,
             parameters,
@@ -115,10 +119,10 @@ impl ClientRequest {
 async fn refuse(
     app: &App,
     exchange: &Exchange,
-    tenant: TenantId,
     failure: &AuthenticationFailure,
     basic: bool,
 ) -> Result<Unserved, Unserved> {
+    let tenant = exchange.tenant().id;
     let mut event = app
         .event(
             exchange.now(),

@@ -88,7 +88,7 @@ async fn access_token(app: &App, request: &ClientRequest, token: &str, now: Time
     let keys = app.keys.of(client.tenant_id).await?;
     let expect = Expect {
         typ: &["at+jwt"],
-        issuer: app.config.issuer.as_str(),
+        issuer: request.tenant.issuer.as_str(),
         audience: None,
         leeway_s: app.config.tokens.leeway_s,
         allow_expired: false,

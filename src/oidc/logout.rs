@@ -128,7 +128,7 @@ pub async fn post(
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters.iter());
     let query = query.finish();
-    let base = app.config.issuer.path();
+    let base = exchange.tenant().issuer.path();
     if query.len() > MAX_QUERY {
         // Too long to be carried along: what remains is the wish to sign out.
         return see_other(&format!("{base}{PATH}"));
@@ -304,7 +304,7 @@ async fn hint(visit: &Visit<'_>, parameters: &Form) -> Result<(Hint, Option<Arc<
     let app = visit.app;
     let expect = Expect {
         typ: &["JWT"],
-        issuer: app.config.issuer.as_str(),
+        issuer: visit.exchange.tenant().issuer.as_str(),
         audience: None,
         leeway_s: app.config.tokens.leeway_s,
         allow_expired: true,

@@ -10,7 +10,6 @@ use crate::protect::Exchange;
 use crate::protect::body::FormBody;
 use crate::storage::users;
 use crate::surface::Refusal;
-use crate::types::TenantId;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::{Map, Value};
@@ -61,8 +60,9 @@ async fn answer(app: &App, exchange: &Exchange, token: Option<&str>) -> HttpResp
         .header(header::WWW_AUTHENTICATE, "Bearer");
         return exchange.refuse(refusal).error_response();
     };
-    let issuer = app.config.issuer.as_str();
-    let token = match bearer::verify(app, TenantId::FIRST, token, Some(issuer), exchange.now()).await {
+    let tenant = exchange.tenant();
+    let issuer = tenant.issuer.as_str();
+    let token = match bearer::verify(app, tenant, token, Some(issuer), exchange.now()).await {
         Ok(Ok(token)) => token,
         Ok(Err(_)) => {
             return refuse(
@@ -75,7 +75,7 @@ async fn answer(app: &App, exchange: &Exchange, token: Option<&str>) -> HttpResp
         Err(fault) => return exchange.fault(&fault).error_response(),
     };
     exchange.allow_origins(token.client.metadata.cors_origins());
-    if let Err(refused) = exchange.client(token.client.tenant_id, &token.client.client_id) {
+    if let Err(refused) = exchange.client(&token.client.client_id) {
         return refused.error_response();
     }
     if !token.scope.has("openid") || token.grant.is_none() {

@@ -116,7 +116,7 @@ async fn may_read(exchange: &Exchange, origin: &HeaderValue) -> bool {
         if let Some(origins) = &state.allowed_origins {
             return origins.iter().any(|allowed| allowed == origin);
         }
-        state.tenant.unwrap_or(TenantId::FIRST)
+        exchange.tenant().id
     };
     exchange.edge().origins().is_registered(tenant, origin).await
 }

@@ -10,20 +10,24 @@ use crate::protect::Exchange;
 use crate::protect::address::TrustedProxies;
 use crate::protect::attempts::Attempts;
 use crate::protect::cors::{self, RegisteredOrigins};
+use crate::protect::exchange::nothing_here;
 use crate::protect::headers;
 use crate::protect::limits::{Limits, Tier};
 use crate::protect::metrics::Metrics;
+use crate::protect::place::Place;
 use crate::protect::refusals::Refusals;
 use crate::protect::request_log::{Line, Logged};
 use crate::protect::routes::{Body, RouteInfo};
 use crate::storage::Store;
-use crate::surface::{Refusal, Surface};
+use crate::surface::{Refusal, Refused, Surface};
+use crate::tenants::Tenants;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::{Method, StatusCode, Version};
+use actix_web::http::uri::PathAndQuery;
+use actix_web::http::{Method, StatusCode, Uri, Version};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -49,12 +53,14 @@ struct Parts {
     refusals: Refusals,
     proxies: TrustedProxies,
     origins: Box<dyn RegisteredOrigins>,
+    tenants: Tenants,
     page_policy: HeaderValue,
     hsts: Option<HeaderValue>,
 }
 
 impl Edge {
-    /// The edge of a server. `store` is the main database, for attempts; `origins` knows what clients have registered.
+    /// The edge of a server. `store` is the main database, for attempts; `origins` knows what clients have registered,
+    /// `tenants` which tenants there are.
     ///
     /// # Errors
     /// When the metrics cannot be set up.
@@ -64,6 +70,7 @@ impl Edge {
         entropy: Entropy,
         store: Store,
         origins: Box<dyn RegisteredOrigins>,
+        tenants: Tenants,
     ) -> Result<Self, Fault> {
         let text = |text: String| HeaderValue::from_str(&text).ok();
         let hsts = format!("max-age={}", config.http.hsts_max_age_s);
@@ -79,6 +86,7 @@ impl Edge {
             clock,
             entropy,
             origins,
+            tenants,
         })))
     }
 
@@ -90,6 +98,11 @@ impl Edge {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// The tenants.
+    pub fn tenants(&self) -> &Tenants {
+        &self.0.tenants
     }
 
     /// The limits of this process.
@@ -142,9 +155,10 @@ impl Edge {
     }
 }
 
-/// The layer around everything: gives the request its id, the answer its headers, and the log its line.
+/// The layer around everything: gives the request its id, the answer its headers, and the log its line; takes issuer and
+/// tenant off the path, so that routes are found by what is below them.
 pub async fn outermost(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<Logged>, Error> {
     let Some(edge) = request.app_data::<Edge>().cloned() else {
@@ -157,18 +171,66 @@ pub async fn outermost(
         Some(fault) => Some(exchange.fault(&fault).refusal().clone()),
         None => refused_head(&request),
     };
-    let mut response = if let Some(refusal) = refused {
-        let path = below(edge.config().issuer.path(), request.path());
-        exchange.unknown_path(Surface::of_unknown_path(path, prefers_html(request.headers())));
-        request.into_response(respond(&exchange, &refusal))
-    } else {
-        next.call(request).await?
+    let below = take_off(&exchange, &mut request);
+    let mut response = match (refused, below) {
+        (None, true) => next.call(request).await?,
+        (refused, _) => {
+            let surface = Surface::of_unknown_path(request.path(), prefers_html(request.headers()));
+            exchange.unknown_path(surface);
+            let refused = match refused {
+                Some(refusal) => exchange.refuse(refusal),
+                None => nowhere(&exchange).await,
+            };
+            request.error_response(refused)
+        }
     };
     response = in_our_format(&exchange, response);
     cors::answer(&exchange, origin, response.headers_mut()).await;
     headers::complete(&exchange, response.headers_mut());
     let status = response.status();
     Ok(response.map_body(|_, body| line.follow(status, body)))
+}
+
+/// Takes issuer and tenant off the request's path; `false` when the path is not below the issuer.
+fn take_off(exchange: &Exchange, request: &mut ServiceRequest) -> bool {
+    let Some(place) = Place::of(exchange.edge().config().issuer.path(), request.path()) else {
+        return false;
+    };
+    let (site, path) = (place.site, place.path);
+    let rewritten = if path == request.path() {
+        None
+    } else {
+        let mut parts = request.uri().clone().into_parts();
+        let target = match request.uri().query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.into_owned(),
+        };
+        let Ok(target) = PathAndQuery::try_from(target) else {
+            return false;
+        };
+        parts.path_and_query = Some(target);
+        let Ok(uri) = Uri::from_parts(parts) else {
+            return false;
+        };
+        Some(uri)
+    };
+    exchange.at(site);
+    if let Some(uri) = rewritten {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
+    true
+}
+
+/// Why there is nothing at a path that no route has.
+async fn nowhere(exchange: &Exchange) -> Refused {
+    match exchange.arrive(Tier::Standard) {
+        Err(refused) => refused,
+        Ok(()) => match exchange.enter_tenant().await {
+            Err(refused) => refused,
+            Ok(()) => exchange.refuse(nothing_here()),
+        },
+    }
 }
 
 /// The layer around one route: limits, then the kind of body, then the endpoint.
@@ -179,7 +241,7 @@ pub(super) async fn route(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let exchange = Exchange::of(request.request())?;
     exchange.enter(&info);
-    if let Err(refused) = exchange.arrive(info.policy.tier) {
+    if let Err(refused) = arrive(&exchange, info.policy.tier).await {
         return Ok(request.error_response(refused));
     }
     if let Some(refusal) = refused_body(&exchange, info.policy.body, &request) {
@@ -200,25 +262,23 @@ pub(super) async fn beside(
     if let Some(info) = info {
         exchange.enter(&info);
     }
-    match exchange.arrive(tier) {
+    match arrive(&exchange, tier).await {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
         Err(refused) => Ok(request.error_response(refused)),
     }
 }
 
-/// The layer around paths that do not exist.
-pub(super) async fn unknown_path(
-    prefix: String,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let exchange = Exchange::of(request.request())?;
-    let surface = Surface::of_unknown_path(below(&prefix, request.path()), prefers_html(request.headers()));
+/// Counts the request, then finds its tenant: looking for one that does not exist is paid for too.
+async fn arrive(exchange: &Exchange, tier: Tier) -> Result<(), Refused> {
+    exchange.arrive(tier)?;
+    exchange.enter_tenant().await
+}
+
+/// The answer for a path that no route has.
+pub(super) async fn unknown_path(exchange: Exchange, http: HttpRequest) -> HttpResponse {
+    let surface = Surface::of_unknown_path(http.path(), prefers_html(http.headers()));
     exchange.unknown_path(surface);
-    match exchange.arrive(Tier::Standard) {
-        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(refused) => Ok(request.error_response(refused)),
-    }
+    nowhere(&exchange).await.error_response()
 }
 
 /// Calls the endpoint; one that panics gets a 500 and does no harm to others.
@@ -362,11 +422,6 @@ fn in_our_format(exchange: &Exchange, response: ServiceResponse<BoxBody>) -> Ser
         Some(html) => response.map_body(|_, _| BoxBody::new(html)),
         None => response,
     }
-}
-
-/// The part of a path below the issuer's.
-pub(super) fn below<'a>(prefix: &str, path: &'a str) -> &'a str {
-    path.strip_prefix(prefix).unwrap_or(path)
 }
 
 /// Whether somebody looks at the answer: `Accept` names HTML.

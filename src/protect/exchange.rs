@@ -7,15 +7,17 @@ use crate::protect::caller;
 use crate::protect::limits::{Decision, Key, Tier};
 use crate::protect::routes::{Policy, RouteInfo};
 use crate::surface::{Refusal, Refused, Surface, TOO_MANY_ATTEMPTS};
-use crate::types::{Caller, ClientId, TenantId, Timestamp, UserId};
+use crate::tenants::{Site, Tenant};
+use crate::types::{Caller, ClientId, Timestamp, UserId};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -36,6 +38,8 @@ struct Inner {
     method: Method,
     path: String,
     accept_language: Option<HeaderValue>,
+    site: OnceCell<Site>,
+    tenant: OnceCell<Arc<Tenant>>,
     state: RefCell<State>,
 }
 
@@ -44,7 +48,6 @@ struct Inner {
 pub(super) struct State {
     pub(super) route: Option<Rc<RouteInfo>>,
     pub(super) fallback: Option<Surface>,
-    pub(super) tenant: Option<TenantId>,
     pub(super) client: Option<ClientId>,
     pub(super) user: Option<UserId>,
     pub(super) decision: Option<Decision>,
@@ -105,6 +108,8 @@ impl Exchange {
             method,
             path: path.chars().take(MAX_PATH).collect(),
             accept_language: None,
+            site: OnceCell::new(),
+            tenant: OnceCell::new(),
             state: RefCell::default(),
             edge: edge.clone(),
         }))
@@ -138,6 +143,51 @@ impl Exchange {
     /// The server's edge.
     pub fn edge(&self) -> &Edge {
         &self.0.edge
+    }
+
+    /// The tenant that the request is for. Every endpoint is behind [`Exchange::enter_tenant`], so that it is the one
+    /// whose issuer the URL shows; what is refused earlier is refused in the name of the first.
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        self.known_tenant()
+            .unwrap_or_else(|| self.0.edge.tenants().first())
+    }
+
+    /// The same, once it is known.
+    pub(super) fn known_tenant(&self) -> Option<&Arc<Tenant>> {
+        self.0.tenant.get()
+    }
+
+    /// Path and query of a request as its browser asked for it: below the tenant's issuer.
+    pub fn target(&self, http: &HttpRequest) -> String {
+        let below = http.uri().path_and_query().map_or("/", |target| target.as_str());
+        format!("{}{below}", self.tenant().issuer.path())
+    }
+
+    /// Notes which tenant the URL names.
+    pub(super) fn at(&self, site: Site) {
+        // The path is looked at once.
+        let _ = self.0.site.set(site);
+    }
+
+    /// Finds the tenant that the URL names.
+    ///
+    /// # Errors
+    /// 404 when there is none, 403 when it is disabled, 503 when that cannot be found out.
+    pub(super) async fn enter_tenant(&self) -> Result<(), Refused> {
+        let site = self.0.site.get().unwrap_or(&Site::Nobody);
+        let found = self.0.edge.tenants().find(site).await;
+        let Some(tenant) = found.map_err(|fault| self.fault(&fault))? else {
+            return Err(self.refuse(nothing_here()));
+        };
+        let enabled = tenant.enabled;
+        // Nobody else sets it.
+        let _ = self.0.tenant.set(tenant);
+        if enabled {
+            Ok(())
+        } else {
+            let detail = "This tenant is disabled: nothing is served here until an administrator enables it.";
+            Err(self.refuse(Refusal::new(StatusCode::FORBIDDEN, detail)))
+        }
     }
 
     /// The format of this request's errors.
@@ -193,7 +243,7 @@ impl Exchange {
 
     /// The layout of a page for the visitor.
     pub fn layout(&self) -> Layout {
-        Layout::new(self.0.edge.config().issuer.path(), self.language())
+        Layout::new(self.tenant().issuer.path(), self.language())
     }
 
     /// Tells which client this is, once it is authenticated (or, for a public client, named in a request that is
@@ -201,11 +251,10 @@ impl Exchange {
     ///
     /// # Errors
     /// 429 when the client has used up a limit.
-    pub fn client(&self, tenant: TenantId, client: &ClientId) -> Result<(), Refused> {
+    pub fn client(&self, client: &ClientId) -> Result<(), Refused> {
         let mut state = self.0.state.borrow_mut();
-        state.tenant = Some(tenant);
         state.client = Some(client.clone());
-        let key = Key::Client(tenant, client);
+        let key = Key::Client(self.tenant().id, client);
         let route = state.route.clone();
         let layers = match route.as_ref().map(|route| (route.policy.tier, &route.path)) {
             Some((Tier::Expensive, _)) => vec![(Tier::Standard, key), (Tier::Expensive, key)],
@@ -228,11 +277,10 @@ impl Exchange {
     ///
     /// # Errors
     /// 429 when the user has used up a limit.
-    pub fn user(&self, tenant: TenantId, user: UserId) -> Result<(), Refused> {
+    pub fn user(&self, user: UserId) -> Result<(), Refused> {
         let mut state = self.0.state.borrow_mut();
-        state.tenant = Some(tenant);
         state.user = Some(user);
-        let key = Key::User(tenant, user);
+        let key = Key::User(self.tenant().id, user);
         let route = state.route.clone();
         match &route {
             Some(route) if route.policy.tier == Tier::Sensitive && state.client.is_none() => self.charge(
@@ -403,6 +451,12 @@ fn new_id(edge: &Edge) -> (Uuid, Option<Fault>) {
         Ok(id) => (id, None),
         Err(fault) => (Uuid::nil(), Some(fault)),
     }
+}
+
+/// The 404 of a path that no route has, and of a tenant that nobody is.
+pub(super) fn nothing_here() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "There is nothing at this path.")
+        .told(Advice::of(StatusCode::NOT_FOUND, None))
 }
 
 /// The 429 of a limit.

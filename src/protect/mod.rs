@@ -17,6 +17,7 @@ mod exchange;
 pub mod headers;
 pub mod limits;
 mod metrics;
+mod place;
 mod refusals;
 mod request_log;
 pub mod routes;

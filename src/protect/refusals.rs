@@ -4,7 +4,7 @@
 use crate::audit::Audit;
 use crate::protect::Exchange;
 use crate::protect::limits::Tier;
-use crate::types::{Event, EventType, Outcome, TenantId, Timestamp};
+use crate::types::{Event, EventType, Outcome, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -38,7 +38,7 @@ impl Refusals {
             return;
         };
         let state = exchange.state();
-        let tenant = state.tenant.unwrap_or(TenantId::FIRST);
+        let tenant = exchange.tenant().id;
         let mut event = Event::new(
             id,
             exchange.now(),

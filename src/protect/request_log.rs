@@ -75,7 +75,10 @@ impl Drop for Line {
         if let Some(decision) = limited {
             edge.metrics().limited(decision.tier);
             let key = match limited_key(decision.tier, &state) {
-                "client_id" => state.client.as_ref().map(ToString::to_string),
+                "client_id" => state
+                    .client
+                    .as_ref()
+                    .map(|client| format!("{}/{client}", exchange.tenant().id)),
                 "user_id" => state.user.map(|user| user.to_string()),
                 "all" => None,
                 _ => Some(limit_key(caller.address).to_string()),
@@ -95,7 +98,7 @@ impl Drop for Line {
             duration_ms = took.as_secs_f64() * 1000.0,
             request_bytes = state.request_bytes,
             response_bytes = self.response_bytes,
-            tenant = state.tenant.map(tracing::field::display),
+            tenant = exchange.known_tenant().map(|tenant| tracing::field::display(tenant.id)),
             client_id = state.client.as_ref().map(tracing::field::display),
             user_id = state.user.map(tracing::field::display),
             address = %caller.address,

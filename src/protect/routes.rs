@@ -1,12 +1,11 @@
 //! The way in: every endpoint is registered here, with the policy that holds for it.
 
-use crate::page::{self, Advice};
+use crate::page;
 use crate::protect::cors::{self, Cors};
 use crate::protect::edge;
 use crate::protect::exchange::Exchange;
 use crate::protect::limits::Tier;
 use crate::surface::{Refusal, Surface};
-use crate::types::Issuer;
 use actix_web::dev::{Handler, ServiceRequest};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -108,18 +107,16 @@ pub struct RouteInfo {
 
 /// Collects the routes of all modules.
 pub struct Routes {
-    prefix: String,
     max_age_s: u64,
     infos: Vec<Rc<RouteInfo>>,
-    /// By full path as actix sees it: the routes with their methods.
+    /// By path: the routes with their methods.
     resources: BTreeMap<String, Vec<(Rc<RouteInfo>, Route)>>,
 }
 
 impl Routes {
     /// No routes but those of the pages' stylesheet and script. `cors_max_age_s` is how long a preflight may be cached.
-    pub fn new(issuer: &Issuer, cors_max_age_s: u64) -> Self {
+    pub fn new(cors_max_age_s: u64) -> Self {
         let mut routes = Self {
-            prefix: issuer.path().to_owned(),
             max_age_s: cors_max_age_s,
             infos: Vec::new(),
             resources: BTreeMap::new(),
@@ -130,8 +127,7 @@ impl Routes {
         routes
     }
 
-    /// Registers an endpoint. `path` is below the issuer. What is well-known is also found where RFC 8414 §3.1 puts it,
-    /// with the well-known part before the issuer's path.
+    /// Registers an endpoint, once for all tenants: `path` is below the issuer, which the edge takes off.
     pub fn add<F, Args>(&mut self, method: Method, path: &str, policy: Policy, handler: F)
     where
         F: Handler<Args>,
@@ -144,33 +140,20 @@ impl Routes {
             policy,
         });
         self.infos.push(Rc::clone(&info));
-        let prefix = self.prefix.clone();
-        self.place(format!("{prefix}{path}"), &info, handler.clone());
-        if !prefix.is_empty() && path.starts_with("/.well-known/") {
-            self.place(format!("{path}{prefix}"), &info, handler);
-        }
-    }
-
-    fn place<F, Args>(&mut self, full_path: String, info: &Rc<RouteInfo>, handler: F)
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
         let route = match info.method.clone() {
             Method::GET => Route::new().guard(guard::Any(guard::Get()).or(guard::Head())),
             method => Route::new().method(method),
         };
-        let entered = Rc::clone(info);
+        let entered = Rc::clone(&info);
         let route = route
             .to(handler)
             .wrap(from_fn(move |request: ServiceRequest, next| {
                 edge::route(Rc::clone(&entered), request, next)
             }));
         self.resources
-            .entry(full_path)
+            .entry(info.path.clone())
             .or_default()
-            .push((Rc::clone(info), route));
+            .push((info, route));
     }
 
     /// Every route that was registered, once each.
@@ -186,10 +169,7 @@ impl Routes {
         for (path, routes) in resources {
             config.service(resource(&path, routes, self.max_age_s));
         }
-        let prefix = self.prefix;
-        config.default_service(web::route().to(unknown_path).wrap(from_fn(
-            move |request: ServiceRequest, next| edge::unknown_path(prefix.clone(), request, next),
-        )));
+        config.default_service(web::route().to(edge::unknown_path));
     }
 }
 
@@ -246,12 +226,6 @@ fn policy_asked_for(infos: &[Rc<RouteInfo>], request: &HttpRequest) -> Policy {
         .find(|info| method.is_some_and(|method| method.as_bytes() == info.method.as_str().as_bytes()))
         .or(infos.first())
         .map_or(Policy::DOCUMENT.cors(Cors::None), |info| info.policy)
-}
-
-async fn unknown_path(exchange: Exchange) -> impl Responder {
-    let refusal = Refusal::new(StatusCode::NOT_FOUND, "There is nothing at this path.")
-        .told(Advice::of(StatusCode::NOT_FOUND, None));
-    exchange.refuse(refusal).error_response()
 }
 
 async fn stylesheet() -> impl Responder {

@@ -2,9 +2,10 @@
 //! No endpoint and no layer sees it, so its answer is made here from what is left of it, as like the others as can be.
 
 use crate::protect::Edge;
-use crate::protect::edge::{below, head_too_large};
+use crate::protect::edge::head_too_large;
 use crate::protect::exchange::Exchange;
 use crate::protect::headers;
+use crate::protect::place::Place;
 use crate::protect::request_log::Line;
 use crate::surface::{Refusal, Surface};
 use actix_web::body::MessageBody as _;
@@ -18,7 +19,9 @@ pub fn unread(edge: &Edge, peer: Option<SocketAddr>, head: &[u8], status: Status
     let path = target.split(['?', '#']).next().unwrap_or("");
     let exchange = Exchange::unread(edge, peer, method, path);
     let line = Line::begin(&exchange);
-    let surface = Surface::of_unknown_path(below(edge.config().issuer.path(), path), accepts_html(head));
+    let place = Place::of(edge.config().issuer.path(), path);
+    let below = place.as_ref().map_or(path, |place| place.path.as_ref());
+    let surface = Surface::of_unknown_path(below, accepts_html(head));
     exchange.unknown_path(surface);
     let mut response = surface.refuse(&refusal(edge, status), exchange.request_id());
     headers::complete(&exchange, response.headers_mut());

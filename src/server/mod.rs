@@ -182,7 +182,7 @@ fn public_service(
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let edge = service.edge.clone();
     let config = edge.config();
-    let mut routes = Routes::new(&config.issuer, config.http.cors_max_age_s);
+    let mut routes = Routes::new(config.http.cors_max_age_s);
     (service.routes)(&mut routes);
     let data = Arc::clone(&service.data);
     let app = App::new()

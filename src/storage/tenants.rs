@@ -2,7 +2,44 @@
 
 use super::{Db, changed, on};
 use crate::fault::Fault;
-use crate::types::{TenantId, Timestamp};
+use crate::types::{TenantId, TenantName, Timestamp};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+/// A tenant as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct TenantRow {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, which stands in its URLs.
+    pub name: TenantName,
+    /// A disabled tenant serves nothing.
+    pub enabled: bool,
+    /// What its administrators may set.
+    pub settings: Json<TenantSettings>,
+    /// Raised by every change; the `ETag`.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// How a tenant presents itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantSettings {
+    /// What it is called on pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// A picture for its pages, https.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo_uri: Option<String>,
+    /// The colour of buttons and links, `#rrggbb`, dark enough for white text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accent_color: Option<String>,
+    /// The language of pages for those who state none (BCP 47).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_locale: Option<String>,
+}
 
 /// Makes the first tenant, once.
 pub async fn ensure_first(db: impl Into<Db<'_>>, now: Timestamp) -> Result<(), Fault> {
@@ -11,6 +48,38 @@ pub async fn ensure_first(db: impl Into<Db<'_>>, now: Timestamp) -> Result<(), F
         ON CONFLICT DO NOTHING";
     changed!(db, sqlx::query(SQL).bind(TenantId::FIRST).bind(now))?;
     Ok(())
+}
+
+/// Makes a tenant. `false` when the name is taken.
+pub async fn insert(db: impl Into<Db<'_>>, tenant: &TenantRow) -> Result<bool, Fault> {
+    const SQL: &str = "INSERT INTO tenants (id, name, enabled, settings, version, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT DO NOTHING";
+    let inserted = changed!(
+        db,
+        sqlx::query(SQL)
+            .bind(tenant.id)
+            .bind(&tenant.name)
+            .bind(tenant.enabled)
+            .bind(&tenant.settings)
+            .bind(tenant.version)
+            .bind(tenant.created_at)
+    )?;
+    Ok(inserted > 0)
+}
+
+/// Finds the tenant with this id.
+pub async fn find(db: impl Into<Db<'_>>, id: TenantId) -> Result<Option<TenantRow>, Fault> {
+    const SQL: &str = "SELECT id, name, enabled, settings, version, created_at FROM tenants
+        WHERE id = $1 AND deleted_at IS NULL";
+    on!(db, |conn| sqlx::query_as(SQL).bind(id).fetch_optional(conn))
+}
+
+/// Finds the tenant of this name.
+pub async fn find_by_name(db: impl Into<Db<'_>>, name: &TenantName) -> Result<Option<TenantRow>, Fault> {
+    const SQL: &str = "SELECT id, name, enabled, settings, version, created_at FROM tenants
+        WHERE name = $1 AND deleted_at IS NULL";
+    on!(db, |conn| sqlx::query_as(SQL).bind(name).fetch_optional(conn))
 }
 
 /// Tenants with users whose personal data is sealed with a key that is no longer the active one, `limit` at most.

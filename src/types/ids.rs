@@ -58,6 +58,38 @@ impl TenantId {
     pub const FIRST: Self = Self(Uuid::from_u128(1));
 }
 
+/// The name of a tenant, which stands in its URLs (`/t/{name}`): 1 to 63 characters out of `a-z 0-9 -`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type)]
+#[sqlx(transparent)]
+#[serde(transparent)]
+pub struct TenantName(String);
+
+impl TenantName {
+    /// Accepts what a tenant may be called. Nothing in it needs escaping, so that it has one spelling in a URL.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let fits = (1..=63).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed("must be 1 to 63 characters out of a-z 0-9 -"))
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A client identifier (RFC 6749 §2.2): 1 to 64 characters out of `A-Z a-z 0-9 . _ ~ -`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type)]
 #[sqlx(transparent)]
@@ -147,6 +179,25 @@ mod tests {
         assert!(ClientId::parse(&"x".repeat(64)).is_ok());
         for bad in ["", "a b", "a/b", "ä", "a\0", &"x".repeat(65)] {
             assert!(ClientId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_name_has_one_spelling_in_a_url() {
+        assert!(TenantName::parse("acme-1").is_ok());
+        assert!(TenantName::parse(&"x".repeat(63)).is_ok());
+        for bad in [
+            "",
+            "Acme",
+            "a_b",
+            "a.b",
+            "a/b",
+            "a%62",
+            "ä",
+            "..",
+            &"x".repeat(64),
+        ] {
+            assert!(TenantName::parse(bad).is_err(), "{bad:?}");
         }
     }
 

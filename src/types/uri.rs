@@ -1,6 +1,6 @@
 //! URIs with a meaning: the issuer, where a browser may be sent back to, what a token is for.
 
-use super::Malformed;
+use super::{Malformed, TenantName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -62,6 +62,17 @@ impl Issuer {
             text: text.to_owned(),
             url,
         })
+    }
+
+    /// The issuer of a tenant below this one: `/t/{name}`.
+    #[must_use]
+    pub fn of_tenant(&self, name: &TenantName) -> Self {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/t/{name}", self.path()));
+        Self {
+            text: format!("{}/t/{name}", self.text),
+            url,
+        }
     }
 
     /// The identifier as it stands in `iss`.
@@ -309,6 +320,15 @@ mod tests {
             "",
         ] {
             assert!(Issuer::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tenants_issuer_is_one_like_any_other() {
+        let name = TenantName::parse("acme").unwrap();
+        for base in ["https://id.example.com", "https://id.example.com/base"] {
+            let issuer = Issuer::parse(base).unwrap().of_tenant(&name);
+            assert_eq!(issuer, Issuer::parse(&format!("{base}/t/acme")).unwrap());
         }
     }
 

@@ -92,7 +92,7 @@ impl<'v> Asked<'v> {
         };
         let opened = &underway.opened;
         let request = AuthorizationRequest::read(&opened.client, &opened.parameters)
-            .map_err(|error| opened.refuse(visit.app, error).respond(visit.exchange))?;
+            .map_err(|error| opened.refuse(error).respond(visit.exchange))?;
         let scope = to_agree_to(&request.scope, &request.claims, &opened.client.metadata.scope);
         Ok(Self {
             scope,
@@ -138,11 +138,7 @@ impl<'v> Asked<'v> {
             .map_err(|fault| visit.fault(&fault))?;
         visit.app.audit.note(event.because("denied_by_user"));
         let error = OauthError::new(ErrorCode::AccessDenied, "The user did not agree");
-        Ok(self
-            .underway
-            .opened
-            .refuse(visit.app, error)
-            .respond(visit.exchange))
+        Ok(self.underway.opened.refuse(error).respond(visit.exchange))
     }
 
     fn event(&self, visit: &Visit<'_>, outcome: Outcome) -> Result<Event, Fault> {

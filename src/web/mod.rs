@@ -17,7 +17,7 @@ use crate::protect::Exchange;
 use crate::protect::routes::{Policy, Routes};
 use crate::visit::{Stop, Visit, see_other};
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 
 /// The pages of this module.
 pub fn routes(routes: &mut Routes) {
@@ -38,13 +38,13 @@ pub fn routes(routes: &mut Routes) {
 }
 
 /// `GET /`.
-async fn home(app: web::Data<App>) -> HttpResponse {
-    see_other(&format!("{}{}", app.config.issuer.path(), account::PATH))
+async fn home(exchange: Exchange) -> HttpResponse {
+    see_other(&format!("{}{}", exchange.tenant().issuer.path(), account::PATH))
 }
 
 /// `GET /.well-known/change-password`: where password managers look (W3C, A Well-Known URL for Changing Passwords).
-async fn change_password(app: web::Data<App>) -> HttpResponse {
-    see_other(&format!("{}{}", app.config.issuer.path(), password::PATH))
+async fn change_password(exchange: Exchange) -> HttpResponse {
+    see_other(&format!("{}{}", exchange.tenant().issuer.path(), password::PATH))
 }
 
 /// Serves one request of a person: looks at the cookies, calls `serve`, and answers with whatever came of it.

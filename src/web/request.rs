@@ -38,7 +38,7 @@ impl Underway {
             return Err(expired(visit));
         };
         let parameters = Form::from(interaction.parameters.clone());
-        let opened = endpoint::open(app, visit.exchange, tenant, parameters)
+        let opened = endpoint::open(app, visit.exchange, parameters)
             .await
             .map_err(|stopped| stopped.respond(visit.exchange))?;
         Ok(Some(Self {

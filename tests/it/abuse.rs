@@ -132,7 +132,7 @@ fn nested(depth: usize) -> Vec<u8> {
 
 fn routes(app: &TestApp) -> Vec<RouteInfo> {
     let config = &app.app.config;
-    let mut routes = Routes::new(&config.issuer, config.http.cors_max_age_s);
+    let mut routes = Routes::new(config.http.cors_max_age_s);
     (Service::of(&app.app, None).routes)(&mut routes);
     routes.infos().cloned().collect()
 }

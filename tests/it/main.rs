@@ -56,5 +56,6 @@ mod rp_initiated_logout;
 mod storage;
 mod surface;
 mod telemetry;
+mod tenants;
 mod texts;
 mod web;

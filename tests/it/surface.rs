@@ -309,7 +309,7 @@ fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
 
 fn routes(app: &TestApp) -> Vec<RouteInfo> {
     let config = &app.app.config;
-    let mut routes = Routes::new(&config.issuer, config.http.cors_max_age_s);
+    let mut routes = Routes::new(config.http.cors_max_age_s);
     let before: Vec<_> = routes.infos().cloned().collect();
     (Service::of(&app.app, None).routes)(&mut routes);
     // The stylesheet's, whose path is made of its hash.

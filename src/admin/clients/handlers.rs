@@ -55,7 +55,7 @@ pub(super) async fn create(call: Call, actor: Actor) -> Answer {
     let document = call.json().await?;
     let may_give = |metadata: &ClientMetadata| actor.may_touch(&metadata.scope);
     let event = call.event(&actor, EventType::ClientCreated)?;
-    let registered = register(app, call.tenant(), document, may_give, event, call.now()).await;
+    let registered = register(app, call.realm(), document, may_give, event, call.now()).await;
     let Registered { client, secret } = match registered {
         Err(Unregistered::NotAllowed(client_id)) => {
             return call.deny(&actor, &client_id, "admin_scope_given", CANNOT_GIVE);
@@ -67,7 +67,7 @@ pub(super) async fn create(call: Call, actor: Actor) -> Answer {
         view.insert("client_secret".to_owned(), secret.expose().into());
         view.insert("client_secret_expires_at".to_owned(), 0.into());
     }
-    let location = app.config.issuer.at(&format!("{PATH}/{}", client.client_id));
+    let location = call.realm().issuer.at(&format!("{PATH}/{}", client.client_id));
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header((header::ETAG, version::etag(client.version)))
@@ -80,7 +80,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
     for _ in 0..ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
         let (document, enabled) = change::patched(&client, &patch)?;
-        let rules = Rules::of(&call.app().config, &call.app().config.issuer);
+        let rules = Rules::of(&call.app().config, &call.realm().issuer);
         let metadata = document::read(document, &rules).map_err(problem::invalid)?;
         if !actor.may_touch(&metadata.scope) {
             return call.deny(&actor, &client.client_id, "admin_scope_given", CANNOT_GIVE);

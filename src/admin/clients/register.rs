@@ -6,7 +6,8 @@ use crate::audit::Event;
 use crate::clients::{Registered, Rules, Unregistered, document};
 use crate::fault::Fault;
 use crate::storage::clients::{Client, ClientMetadata};
-use crate::types::{TenantId, Timestamp};
+use crate::tenants::Tenant;
+use crate::types::Timestamp;
 use serde_json::{Map, Value};
 
 /// Registers a client, together with its audit event. `may_give` says whether whoever asks may give a client such a
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 /// When the document is not valid, something is taken, or the database does not answer.
 pub async fn register(
     app: &App,
-    tenant: TenantId,
+    tenant: &Tenant,
     document: Value,
     may_give: impl FnOnce(&ClientMetadata) -> bool,
     event: Event,
@@ -33,14 +34,14 @@ pub async fn register(
     let client_id = document::identifier(chosen.as_ref(), &app.entropy)?
         .map_err(|violation| Unregistered::Invalid(vec![violation]))?;
     let enabled = document.remove("enabled").and_then(|enabled| enabled.as_bool());
-    let rules = Rules::of(&app.config, &app.config.issuer);
+    let rules = Rules::of(&app.config, &tenant.issuer);
     let metadata = document::read(document, &rules).map_err(Unregistered::Invalid)?;
     if !may_give(&metadata) {
         return Err(Unregistered::NotAllowed(client_id));
     }
     let event = event.client(&client_id);
     app.registrar.check_sector(None, &metadata, &event).await?;
-    let mut registered = app.registrar.make(tenant, client_id, metadata, now)?;
+    let mut registered = app.registrar.make(tenant.id, client_id, metadata, now)?;
     registered.client.enabled = enabled.unwrap_or(true);
     let tx = app.store.begin().await?;
     app.registrar.insert(tx, &registered.client, event).await?;

@@ -64,7 +64,7 @@ pub(super) async fn create(call: Call, actor: Actor) -> Answer {
         .accounts
         .create(tenant, &document.checked, document.credential, event, call.now());
     let user = made.await?.map_err(refused)?;
-    let location = app.config.issuer.at(&format!("{PATH}/{}", user.id));
+    let location = call.realm().issuer.at(&format!("{PATH}/{}", user.id));
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header((header::ETAG, version::etag(user.version)))

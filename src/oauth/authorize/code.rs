@@ -114,7 +114,7 @@ pub async fn issue(
         mode,
         code.expose(),
         state.as_deref(),
-        &app.config.issuer,
+        &opened.tenant.issuer,
     ))
 }
 

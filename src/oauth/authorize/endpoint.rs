@@ -22,6 +22,7 @@ use crate::storage::clients::Client;
 use crate::storage::consents::{self, Consent};
 use crate::storage::sessions::{self, Session};
 use crate::surface::{Refusal, Refused};
+use crate::tenants::Tenant;
 use crate::types::{ClientId, TenantId, Timestamp};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
@@ -35,6 +36,8 @@ const MAX_QUERY: usize = 16 * 1024;
 
 /// A request whose client and redirect URI are known.
 pub struct Opened {
+    /// At which tenant.
+    pub tenant: Arc<Tenant>,
     /// The client.
     pub client: Arc<Client>,
     /// Where answers go.
@@ -94,7 +97,7 @@ pub async fn post(exchange: Exchange, form: FormBody) -> HttpResponse {
         let detail = "The request of the application is too long.";
         return Stopped::page(&exchange, detail).into_page();
     }
-    let base = exchange.edge().config().issuer.path();
+    let base = exchange.tenant().issuer.path();
     see_other(&format!("{base}{PATH}?{query}"))
 }
 
@@ -116,15 +119,14 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
 }
 
 async fn serve(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<HttpResponse, Stopped> {
-    let tenant = TenantId::FIRST;
+    let tenant = exchange.tenant().id;
     let now = exchange.now();
     let fault = |fault: Fault| Stopped::fault(exchange, &fault);
     let query = Form::of_query(http).map_err(|refusal| Stopped::Page(exchange.refuse(refusal)))?;
     let keys = app.keys.of(tenant).await.map_err(fault)?;
     if app.cookies.may_be_missing(http.headers()) {
         // SameSite=Strict: this hit came from another site without its cookies; the next one is this site's own.
-        let target = http.uri().path_and_query().map_or(PATH, |target| target.as_str());
-        return Ok(page::go_on(exchange.layout(), target));
+        return Ok(page::go_on(exchange.layout(), &exchange.target(http)));
     }
     let browser = Browser::of(app.cookies, &app.entropy, tenant, http.headers()).map_err(fault)?;
     let resumed = match query.get(INTERACTION) {
@@ -140,7 +142,7 @@ async fn serve(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<Htt
     let parameters = resumed
         .as_ref()
         .map_or(query, |interaction| Form::from(interaction.parameters.clone()));
-    let opened = open(app, exchange, tenant, parameters).await?;
+    let opened = open(app, exchange, parameters).await?;
     let turn = Turn {
         app,
         exchange,
@@ -153,7 +155,7 @@ async fn serve(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<Htt
 }
 
 /// Finds client and redirect URI. Until both are known nothing may be redirected (RFC 6749 §4.1.2.1).
-pub async fn open(app: &App, exchange: &Exchange, tenant: TenantId, form: Form) -> Result<Opened, Stopped> {
+pub async fn open(app: &App, exchange: &Exchange, form: Form) -> Result<Opened, Stopped> {
     exchange.wish_for_languages(form.get("ui_locales"));
     // Where the two that decide the return path came once, the client can be told of any other that came twice.
     let (parameters, repeated) = match form.clone().without_repeats(&REPEATABLE) {
@@ -178,7 +180,7 @@ pub async fn open(app: &App, exchange: &Exchange, tenant: TenantId, form: Form) 
     let client = match client_id {
         Some(client_id) => app
             .clients
-            .find_enabled(tenant, &client_id)
+            .find_enabled(exchange.tenant().id, &client_id)
             .await
             .map_err(|fault| Stopped::fault(exchange, &fault))?,
         None => None,
@@ -191,36 +193,37 @@ pub async fn open(app: &App, exchange: &Exchange, tenant: TenantId, form: Form) 
     };
     let back = ReturnPath::of(&client, &parameters).map_err(|detail| Stopped::page(exchange, detail))?;
     let opened = Opened {
+        tenant: Arc::clone(exchange.tenant()),
         client,
         back,
         parameters,
     };
     match repeated {
         None => Ok(opened),
-        Some(error) => Err(opened.refuse(app, error)),
+        Some(error) => Err(opened.refuse(error)),
     }
 }
 
 impl Opened {
     /// An error for the client.
-    pub fn refuse(&self, app: &App, error: OauthError) -> Stopped {
+    pub fn refuse(&self, error: OauthError) -> Stopped {
         let ReturnPath {
             redirect,
             mode,
             state,
         } = self.back.clone();
         let answer =
-            AuthorizationResponse::error(redirect, mode, &error, state.as_deref(), &app.config.issuer);
+            AuthorizationResponse::error(redirect, mode, &error, state.as_deref(), &self.tenant.issuer);
         Stopped::Answer(Box::new(answer))
     }
 
     /// Our own fault, told to the client as far as it concerns it (RFC 6749 §4.1.2.1) and logged.
-    fn fault(&self, app: &App, exchange: &Exchange, fault: Fault) -> Stopped {
+    fn fault(&self, exchange: &Exchange, fault: Fault) -> Stopped {
         let error = OauthError::from(fault);
         if let Some(fault) = error.fault() {
             tracing::error!(request_id = %exchange.request_id(), "an authorization request failed: {fault}");
         }
-        self.refuse(app, error)
+        self.refuse(error)
     }
 }
 
@@ -243,16 +246,23 @@ impl Turn<'_> {
     ) -> Result<HttpResponse, Stopped> {
         let (app, opened) = (self.app, self.opened);
         let request = AuthorizationRequest::read(&opened.client, &opened.parameters)
-            .map_err(|error| opened.refuse(app, error))?;
-        let wanted = hint::wanted(app, self.keys, &opened.client, &request, self.now)
-            .await
-            .map_err(|error| opened.refuse(app, error))?;
+            .map_err(|error| opened.refuse(error))?;
+        let wanted = hint::wanted(
+            app,
+            &opened.tenant.issuer,
+            self.keys,
+            &opened.client,
+            &request,
+            self.now,
+        )
+        .await
+        .map_err(|error| opened.refuse(error))?;
         let session = self.session(http).await?;
         let subject = match (&wanted, &session) {
             (Some(wanted), Some(session)) => wanted
                 .user(self.keys, &opened.client, session.user_id)
                 .map(Some)
-                .map_err(|fault| opened.fault(app, self.exchange, fault))?,
+                .map_err(|fault| opened.fault(self.exchange, fault))?,
             // Without a session there is nobody to compare with yet.
             _ => None,
         };
@@ -285,7 +295,7 @@ impl Turn<'_> {
             self.now,
         );
         match (decision, session) {
-            (Decision::Refuse(code), _) => Err(opened.refuse(app, OauthError::new(code, describe(code)))),
+            (Decision::Refuse(code), _) => Err(opened.refuse(OauthError::new(code, describe(code)))),
             (Decision::Issue, Some(session)) => {
                 if let Some(interaction) = &resumed {
                     self.use_up(&session, interaction, done).await?;
@@ -300,8 +310,8 @@ impl Turn<'_> {
                     self.now,
                 );
                 let answer = issued.await.map_err(|error| match error {
-                    code::NotIssued::Refused(error) => opened.refuse(app, error),
-                    code::NotIssued::Fault(fault) => opened.fault(app, self.exchange, fault),
+                    code::NotIssued::Refused(error) => opened.refuse(error),
+                    code::NotIssued::Fault(fault) => opened.fault(self.exchange, fault),
                 })?;
                 Ok(respond(self.exchange, &answer))
             }
@@ -326,7 +336,7 @@ impl Turn<'_> {
         // One that idled too long is revived by signing in.
         found
             .map(|current| current.and_then(Current::fresh))
-            .map_err(|fault| self.opened.fault(self.app, self.exchange, fault))
+            .map_err(|fault| self.opened.fault(self.exchange, fault))
     }
 
     async fn done(&self, session: &Session, interaction: &Interaction) -> Result<Done, Stopped> {
@@ -336,7 +346,7 @@ impl Turn<'_> {
         };
         let noted = noted
             .await
-            .map_err(|fault| self.opened.fault(self.app, self.exchange, fault))?;
+            .map_err(|fault| self.opened.fault(self.exchange, fault))?;
         Ok(Done {
             signed_in: noted.contains(&sessions::Interaction::SignIn),
             consented: noted.contains(&sessions::Interaction::Consent),
@@ -355,7 +365,7 @@ impl Turn<'_> {
         match used.await {
             Ok(0) => Err(Stopped::over(self.exchange, "error-sign-in-done-advice")),
             Ok(_) => Ok(()),
-            Err(fault) => Err(self.opened.fault(self.app, self.exchange, fault)),
+            Err(fault) => Err(self.opened.fault(self.exchange, fault)),
         }
     }
 
@@ -372,7 +382,7 @@ impl Turn<'_> {
         };
         found
             .await
-            .map_err(|fault| self.opened.fault(self.app, self.exchange, fault))
+            .map_err(|fault| self.opened.fault(self.exchange, fault))
     }
 
     /// Sends the browser to a page that comes back here.
@@ -397,10 +407,10 @@ impl Turn<'_> {
         };
         let text = sealed
             .await
-            .map_err(|fault| self.opened.fault(self.app, self.exchange, fault))?;
+            .map_err(|fault| self.opened.fault(self.exchange, fault))?;
         let mut response = see_other(&format!(
             "{}{page}?{INTERACTION}={text}",
-            self.app.config.issuer.path()
+            self.opened.tenant.issuer.path()
         ));
         if let Some(cookie) = browser.new_cookie() {
             response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -9,7 +9,7 @@ use crate::oauth::error::OauthError;
 use crate::oidc::claims_request::Delivery;
 use crate::oidc::subject;
 use crate::storage::clients::Client;
-use crate::types::{ClientId, Timestamp, UserId};
+use crate::types::{ClientId, Issuer, Timestamp, UserId};
 
 /// The only subject that may answer, as the client knows it.
 #[derive(Debug)]
@@ -35,13 +35,14 @@ impl Wanted {
 /// `invalid_request` for a hint that is none.
 pub async fn wanted(
     app: &App,
+    issuer: &Issuer,
     keys: &TenantKeys,
     client: &Client,
     request: &AuthorizationRequest,
     now: Timestamp,
 ) -> Result<Option<Wanted>, OauthError> {
     if let Some(hint) = &request.id_token_hint {
-        return of_hint(app, keys, client, hint, now).await.map(Some);
+        return of_hint(app, issuer, keys, client, hint, now).await.map(Some);
     }
     match request
         .claims
@@ -56,6 +57,7 @@ pub async fn wanted(
 
 async fn of_hint(
     app: &App,
+    issuer: &Issuer,
     keys: &TenantKeys,
     client: &Client,
     hint: &str,
@@ -63,7 +65,7 @@ async fn of_hint(
 ) -> Result<Wanted, OauthError> {
     let expect = Expect {
         typ: &["JWT"],
-        issuer: app.config.issuer.as_str(),
+        issuer: issuer.as_str(),
         audience: None,
         leeway_s: app.config.tokens.leeway_s,
         allow_expired: true,

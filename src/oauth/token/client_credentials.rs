@@ -26,6 +26,7 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
         .with("client_authentication", request.method.as_str())
         .with("scope", scope.to_string());
     let token = AccessToken {
+        tenant: &request.tenant,
         client,
         subject: client.client_id.as_str(),
         scope: &scope,

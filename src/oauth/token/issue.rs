@@ -5,6 +5,7 @@ use crate::fault::Fault;
 use crate::keys::TenantKeys;
 use crate::storage::clients::Client;
 use crate::storage::grants::Grant;
+use crate::tenants::Tenant;
 use crate::types::{GrantType, Resource, ScopeSet, Secret, Timestamp, base64url};
 use serde::Serialize;
 
@@ -78,6 +79,8 @@ struct AccessClaims<'a> {
     sid: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
 }
 
 /// One audience is a string, several are an array (RFC 7519 §4.1.3).
@@ -90,6 +93,8 @@ enum Audience<'a> {
 
 /// What an access token is made from.
 pub struct AccessToken<'a> {
+    /// Who issues it.
+    pub tenant: &'a Tenant,
     /// Who gets it.
     pub client: &'a Client,
     /// Whom it is about: the client itself, or a user's subject identifier.
@@ -123,10 +128,11 @@ impl AccessToken<'_> {
         let expires_in = self.lifetime(app, now);
         let jti = base64url(&app.entropy.bytes::<16>()?);
         let scope = self.scope.to_string();
+        let issuer = self.tenant.issuer.as_str();
         let claims = AccessClaims {
-            iss: app.config.issuer.as_str(),
+            iss: issuer,
             sub: self.subject,
-            aud: self.audience(app.config.issuer.as_str()),
+            aud: self.audience(issuer),
             exp: now.seconds() + expires_in,
             iat: now.seconds(),
             jti: &jti,
@@ -138,6 +144,7 @@ impl AccessToken<'_> {
             amr: self.grant.map_or(&[], |grant| grant.amr.as_slice()),
             sid: self.sid,
             roles: self.roles,
+            tenant: self.tenant.claim(),
         };
         let token = Secret::new(keys.signer(alg)?.sign_jwt("at+jwt", &claims)?);
         Ok(Issued {

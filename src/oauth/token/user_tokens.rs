@@ -60,6 +60,7 @@ pub async fn issue(
         .filter(|_| scope.has("roles"))
         .map_or(&[][..], |user| user.roles.as_slice());
     let access = AccessToken {
+        tenant: &request.tenant,
         client,
         subject: &subject,
         scope: &scope,
@@ -78,7 +79,7 @@ pub async fn issue(
             None => Map::new(),
         };
         let token = IdToken {
-            issuer: app.config.issuer.as_str(),
+            issuer: request.tenant.issuer.as_str(),
             subject: &subject,
             client_id: client.client_id.as_str(),
             auth_time: grant.auth_time,

@@ -34,7 +34,7 @@ async fn what_is_described_is_served_and_what_is_served_described() {
         }
     }
     let config = &app.app.config;
-    let mut routes = Routes::new(&config.issuer, config.http.cors_max_age_s);
+    let mut routes = Routes::new(config.http.cors_max_age_s);
     grantor::server::routes(&mut routes);
     let served: BTreeSet<_> = routes
         .infos()

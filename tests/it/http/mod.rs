@@ -27,6 +27,7 @@ use grantor::protect::routes::{Body, Policy, Routes};
 use grantor::protect::{Edge, Exchange};
 use grantor::sealed::MasterKeys;
 use grantor::server::{self, Health, Listeners, Running, Service};
+use grantor::tenants::Tenants;
 use grantor::types::{ClientId, TenantId, Timestamp, UserId};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ impl Ground {
             entropy,
             store.clone(),
             Box::new(Origins),
+            Tenants::new(store.clone(), &config.issuer).unwrap(),
         )
         .unwrap();
         let service = Service {
@@ -207,7 +209,7 @@ async fn token(exchange: Exchange, form: FormBody) -> Result<HttpResponse, actix
         return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "invalid_client"})));
     }
     if let Some(client) = form.get("client") {
-        exchange.client(TenantId::FIRST, &ClientId::parse(client).unwrap())?;
+        exchange.client(&ClientId::parse(client).unwrap())?;
         exchange.allow_origins(if client == "spa" {
             vec![OWN.to_owned()]
         } else {
@@ -230,10 +232,10 @@ async fn things(
 ) -> Result<HttpResponse, actix_web::Error> {
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap());
     if let Some(client) = header("x-client") {
-        exchange.client(TenantId::FIRST, &ClientId::parse(client).unwrap())?;
+        exchange.client(&ClientId::parse(client).unwrap())?;
     }
     if let Some(user) = header("x-user") {
-        exchange.user(TenantId::FIRST, UserId(user.parse().unwrap()))?;
+        exchange.user(UserId(user.parse().unwrap()))?;
     }
     Ok(HttpResponse::Ok().json(serde_json::json!([])))
 }

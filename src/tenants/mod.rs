@@ -1,0 +1,63 @@
+//! Tenants: each is an issuer with keys, clients, users and policy of its own. The first one has the configured issuer;
+//! the others are below it, at `/t/{name}`.
+
+mod cache;
+
+pub use self::cache::Tenants;
+
+use crate::storage::tenants::{TenantRow, TenantSettings};
+use crate::types::{Issuer, TenantId, TenantName};
+
+/// The tenant that a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name; the first tenant's stands in no URL.
+    pub name: TenantName,
+    /// Its issuer identifier: the base of its URLs, the `iss` of what it issues and the `aud` of what is sent to it.
+    pub issuer: Issuer,
+    /// A disabled tenant serves nothing.
+    pub enabled: bool,
+    /// How it presents itself.
+    pub settings: TenantSettings,
+}
+
+/// What a request's URL says about its tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Site {
+    /// Nothing: the first tenant.
+    First,
+    /// `/t/{name}`.
+    Named(TenantName),
+    /// `/t/` with what cannot be a name: nobody.
+    Nobody,
+}
+
+impl Tenant {
+    /// The tenant of a row, below the issuer of the first.
+    pub fn of(row: TenantRow, first: &Issuer) -> Self {
+        let issuer = if row.id == TenantId::FIRST {
+            first.clone()
+        } else {
+            first.of_tenant(&row.name)
+        };
+        Self {
+            issuer,
+            id: row.id,
+            name: row.name,
+            enabled: row.enabled,
+            settings: row.settings.0,
+        }
+    }
+
+    /// Whether this is the tenant that needs no naming.
+    pub fn is_first(&self) -> bool {
+        self.id == TenantId::FIRST
+    }
+
+    /// The claim `tenant` of access tokens: there outside the first tenant (contract).
+    pub fn claim(&self) -> Option<&str> {
+        (!self.is_first()).then_some(self.name.as_str())
+    }
+}
