@@ -1,6 +1,7 @@
 //! What an operation of the HTTP API is: the one place from which its route, the scope that it needs and its
 //! description are taken.
 
+use super::page;
 use crate::protect::limits::Tier;
 use crate::protect::routes::{Body, Policy};
 use actix_web::http::Method;
@@ -73,6 +74,8 @@ pub enum ParameterKind {
         /// The longest.
         max_length: usize,
     },
+    /// A text of a certain form in the query.
+    Matching(&'static str),
     /// An RFC 3339 time in the query.
     Time,
     /// One of these words in the query.
@@ -96,21 +99,21 @@ pub const LIMIT: Parameter = Parameter {
 pub const CURSOR: Parameter = Parameter {
     name: "cursor",
     description: "`next_cursor` of the page before.",
-    kind: ParameterKind::Text { max_length: 500 },
+    kind: ParameterKind::Matching(page::CURSOR_PATTERN),
 };
 
 /// Entries of one user.
 pub const USER_ID: Parameter = Parameter {
     name: "user_id",
     description: "Only those of this user.",
-    kind: ParameterKind::Text { max_length: 36 },
+    kind: ParameterKind::Matching("^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$"),
 };
 
 /// Entries of one client.
 pub const CLIENT_ID: Parameter = Parameter {
     name: "client_id",
     description: "Only those of this client.",
-    kind: ParameterKind::Text { max_length: 64 },
+    kind: ParameterKind::Matching("^[A-Za-z0-9._~-]{0,64}$"),
 };
 
 /// The version that a change is made to.

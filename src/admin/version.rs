@@ -2,6 +2,7 @@
 
 use super::call::{Call, Stop};
 use super::problem;
+use crate::types::Violation;
 use ring::digest;
 use serde_json::Value;
 
@@ -16,12 +17,19 @@ pub fn etag_of(object: &Value) -> String {
     format!("\"{}\"", hex::encode(digest.as_ref()))
 }
 
+/// Longest `If-Match`, in bytes.
+pub const MAX_CONDITION: usize = 500;
+
 /// Refuses a change to another version than the one that the caller names, if it names one.
 ///
 /// # Errors
-/// 412 when the versions differ.
+/// 412 when the versions differ, 400 for what is too long to name versions.
 pub fn check(call: &Call, version: i64) -> Result<(), Stop> {
     match call.header("if-match")? {
+        Some(condition) if condition.len() > MAX_CONDITION => {
+            let detail = "may have at most 500 bytes";
+            Err(problem::invalid(vec![Violation::new("If-Match", detail)]).into())
+        }
         Some(condition) if !matches(condition, version) => Err(problem::precondition_failed().into()),
         _ => Ok(()),
     }

@@ -13,9 +13,23 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use std::net::SocketAddr;
 
-/// The whole answer, after which the connection is closed. `head` is the beginning of what was sent.
-pub fn unread(edge: &Edge, peer: Option<SocketAddr>, head: &[u8], status: StatusCode) -> Vec<u8> {
+/// Longest target that is understood, in bytes.
+const MAX_TARGET: usize = 65_534;
+
+/// The whole answer, after which the connection is closed. `head` is the beginning of what was sent, which has
+/// `length` bytes.
+pub fn unread(
+    edge: &Edge,
+    peer: Option<SocketAddr>,
+    head: &[u8],
+    length: usize,
+    status: StatusCode,
+) -> Vec<u8> {
     let (method, target) = request_line(head);
+    let status = match status {
+        StatusCode::BAD_REQUEST if length > MAX_TARGET && !head.contains(&b'\n') => StatusCode::URI_TOO_LONG,
+        status => status,
+    };
     let path = target.split(['?', '#']).next().unwrap_or("");
     let exchange = Exchange::unread(edge, peer, method, path);
     let line = Line::begin(&exchange);
@@ -51,6 +65,10 @@ pub fn unread(edge: &Edge, peer: Option<SocketAddr>, head: &[u8], status: Status
 fn refusal(edge: &Edge, status: StatusCode) -> Refusal {
     match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => head_too_large(),
+        StatusCode::URI_TOO_LONG => Refusal::new(
+            status,
+            format!("A URL may have at most {MAX_TARGET} bytes. Send parameters in the body of a POST."),
+        ),
         StatusCode::REQUEST_TIMEOUT => Refusal::new(
             status,
             format!(

@@ -171,7 +171,13 @@ impl Http1 {
     fn replace(&self, buf: &[u8]) -> Option<Replacement> {
         let (begin, status) = bare_error(buf)?;
         let mut bytes = buf.get(..begin)?.to_vec();
-        bytes.extend(protect::unread(&self.edge, self.peer, &self.head.kept, status));
+        bytes.extend(protect::unread(
+            &self.edge,
+            self.peer,
+            &self.head.kept,
+            self.head.length,
+            status,
+        ));
         Some(Replacement {
             bytes,
             written: 0,
@@ -184,6 +190,8 @@ impl Http1 {
 #[derive(Debug)]
 struct Head {
     kept: Vec<u8>,
+    /// How many bytes have come since it began.
+    length: usize,
     place: Place,
     /// Whether an answer was written since the head began, so that what comes next begins another one.
     answered: bool,
@@ -203,6 +211,7 @@ impl Default for Head {
     fn default() -> Self {
         Self {
             kept: Vec::new(),
+            length: 0,
             place: Place::Before { begun: false },
             answered: false,
         }
@@ -216,8 +225,10 @@ impl Head {
         }
         if std::mem::take(&mut self.answered) {
             self.kept.clear();
+            self.length = 0;
             self.place = Place::Before { begun: false };
         }
+        self.length = self.length.saturating_add(bytes.len());
         let room = KEPT.saturating_sub(self.kept.len());
         self.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         for &byte in bytes {

@@ -4,6 +4,7 @@ mod components;
 mod public;
 
 use crate::admin::operation::{Operation, Parameter, ParameterKind, Verb};
+use crate::admin::version;
 use crate::types::Issuer;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -109,13 +110,14 @@ fn parameter(parameter: &Parameter) -> Value {
             "query",
             json!({"type": "integer", "minimum": minimum, "maximum": maximum, "default": default}),
         ),
-        ParameterKind::Text { max_length } => (
-            "query",
-            json!({"type": "string", "minLength": 1, "maxLength": max_length}),
-        ),
+        ParameterKind::Text { max_length } => ("query", json!({"type": "string", "maxLength": max_length})),
+        ParameterKind::Matching(pattern) => ("query", json!({"type": "string", "pattern": pattern})),
         ParameterKind::Time => ("query", json!({"type": "string", "format": "date-time"})),
         ParameterKind::Word(words) => ("query", json!({"type": "string", "enum": words})),
-        ParameterKind::Header => ("header", json!({"type": "string", "maxLength": 500})),
+        ParameterKind::Header => (
+            "header",
+            json!({"type": "string", "maxLength": version::MAX_CONDITION}),
+        ),
     };
     json!({"name": parameter.name, "in": place, "description": parameter.description, "schema": schema})
 }

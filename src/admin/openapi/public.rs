@@ -22,27 +22,33 @@ pub(super) fn paths() -> Map<String, Value> {
     paths.insert("/oauth2/authorize".to_owned(), authorize());
     paths.insert("/oauth2/logout".to_owned(), logout());
     paths.insert("/oauth2/userinfo".to_owned(), userinfo());
-    for (path, id, summary, schema) in [
+    for (path, id, summary, media, schema) in [
         (
             "/.well-known/openid-configuration",
             "openidConfiguration",
             "OpenID Connect metadata",
+            "application/json",
             "Metadata",
         ),
         (
             "/.well-known/oauth-authorization-server",
             "oauthMetadata",
             "OAuth metadata (RFC 8414)",
+            "application/json",
             "Metadata",
         ),
         (
             "/oauth2/jwks",
             "jwks",
             "The keys that verify tokens (RFC 7517)",
+            "application/jwk-set+json",
             "Jwks",
         ),
     ] {
-        paths.insert(path.to_owned(), json!({"get": cached(id, summary, schema)}));
+        paths.insert(
+            path.to_owned(),
+            json!({"get": cached(id, summary, media, schema)}),
+        );
     }
     let described = document(
         "openapi",
@@ -244,9 +250,9 @@ fn document(id: &str, summary: &str, media: &str, schema: &Value) -> Value {
 }
 
 /// A document that is worth keeping.
-fn cached(id: &str, summary: &str, schema: &str) -> Value {
+fn cached(id: &str, summary: &str, media: &str, schema: &str) -> Value {
     let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
-    let mut described = document(id, summary, "application/json", &schema);
+    let mut described = document(id, summary, media, &schema);
     let headers = &mut described["responses"]["200"]["headers"];
     headers["Cache-Control"] = json!({"description": "public, max-age.", "schema": {"type": "string"}});
     headers["ETag"] = json!({"schema": {"type": "string"}});

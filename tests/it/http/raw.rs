@@ -118,6 +118,17 @@ async fn thousands_of_headers_are_refused_in_the_surfaces_format() {
     ground.http().get("/page").send().await.expect(200);
 }
 
+#[tokio::test]
+async fn a_url_that_is_too_long_is_told_from_what_is_no_http() {
+    let ground = Ground::new(&[]).await;
+    for (length, expected) in [(40_000, 431), (70_000, 414)] {
+        let query = "x".repeat(length);
+        let request = format!("GET /page?{query} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let (status, _, body) = parts(&ground.exchange(request.as_bytes()).await);
+        assert_eq!(status, expected, "{body}");
+    }
+}
+
 /// R-LIM-37: "Slow-drip client disconnected/408."
 #[tokio::test]
 async fn r_lim_37_a_head_that_does_not_come_is_given_up() {
