@@ -1,9 +1,9 @@
 //! `/account`: what is known about oneself, where one is signed in, and which applications have access.
 
-use super::device;
 use super::login::Next;
 use super::request::name_of;
 use super::scope_texts;
+use super::user_agent;
 use super::visited;
 use crate::app::App;
 use crate::audit::{Event, EventType, Outcome};
@@ -126,7 +126,7 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
     page.sessions = sessions
         .into_iter()
         .map(|row| SessionRow {
-            device: device::describe(&row.user_agent, language),
+            device: user_agent::describe(&row.user_agent, language),
             signed_in: language.when(row.auth_time),
             last_seen: language.when(row.last_seen_at),
             is_this: row.id == session.id,

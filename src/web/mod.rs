@@ -5,12 +5,12 @@
 
 mod account;
 mod consent;
-mod device;
 mod login;
 mod new_password;
 mod password;
 mod request;
 mod scope_texts;
+mod user_agent;
 
 use crate::app::App;
 use crate::protect::Exchange;
