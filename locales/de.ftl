@@ -106,6 +106,32 @@ consent-your-account = Ihrem Konto
 consent-nothing-title = Keine Anwendung fragt an
 consent-nothing-advice = Diese Seite erscheint, wenn eine Anwendung Zugriff auf Ihr Konto möchte. Beginnen Sie in der Anwendung.
 
+## Gerät verbinden
+
+device-title = Gerät verbinden
+device-type = Geben Sie den Code ein, den Ihr Gerät anzeigt.
+device-code = Code
+device-code-missing = Geben Sie den Code ein, den Ihr Gerät anzeigt.
+device-code-wrong = Dieser Code stimmt nicht oder gilt nicht mehr. Sehen Sie noch einmal auf Ihr Gerät.
+device-prefilled = Der Code kam mit dem Link. Fahren Sie nur fort, wenn es der ist, den Ihr eigenes Gerät jetzt anzeigt.
+device-approval-title = Gerät mit { $client } verbinden?
+device-approval-asks = Ein Gerät möchte { $client } in Ihrem Namen verwenden. Es zeigt diesen Code an:
+device-approval-question = Ist das der Code auf Ihrem Gerät, und haben Sie das eben selbst begonnen?
+device-approval-warning = Wenn Ihnen jemand den Code oder einen Link geschickt hat, lehnen Sie ab: Wer das begonnen hat, bekommt Zugriff auf Ihr Konto.
+device-approval-may = Das Gerät darf dann:
+device-approval-asked-at = Angefragt am
+device-approval-device = Gerät
+device-approval-address = Adresse
+device-allowed-title = Ihr Gerät ist verbunden
+device-allowed = { $client } macht auf Ihrem Gerät von selbst weiter. Sie können diese Seite schließen.
+device-denied-title = Das Gerät wurde nicht verbunden
+device-denied = { $client } hat keinen Zugriff auf Ihr Konto bekommen. Sie können diese Seite schließen.
+device-forbidden-title = Das können Sie nicht erlauben
+device-forbidden = Das Gerät bittet um { $scope }, was keine Ihrer Rollen erlaubt. Es wurde nichts erlaubt.
+device-over-title = Dieser Code gilt nicht mehr
+device-over = Er wurde schon beantwortet, ist abgelaufen oder wurde in einem anderen Browser eingegeben. Sehen Sie auf Ihr Gerät: Es macht weiter oder zeigt einen neuen Code an.
+device-type-another = Code eingeben
+
 ## Was Berechtigungen bedeuten
 
 scope-openid = Bei der Anmeldung erfahren, wer Sie sind

@@ -106,6 +106,32 @@ consent-your-account = your account
 consent-nothing-title = No application is asking
 consent-nothing-advice = This page appears when an application asks for access to your account. Start in the application.
 
+## Connecting a device
+
+device-title = Connect a device
+device-type = Type the code that your device shows.
+device-code = Code
+device-code-missing = Type the code that your device shows.
+device-code-wrong = This code is not right or no longer valid. Look at your device again.
+device-prefilled = The code came with the link. Go on only if it is the one that your own device shows now.
+device-approval-title = Connect a device to { $client }?
+device-approval-asks = A device asks to use { $client } in your name. It shows this code:
+device-approval-question = Is this the code on your device, and did you begin this yourself just now?
+device-approval-warning = If somebody sent you the code or a link, deny: whoever began this gets access to your account.
+device-approval-may = The device will be able to:
+device-approval-asked-at = Asked at
+device-approval-device = Device
+device-approval-address = Address
+device-allowed-title = Your device is connected
+device-allowed = { $client } goes on by itself on your device. You can close this page.
+device-denied-title = The device was not connected
+device-denied = { $client } got no access to your account. You can close this page.
+device-forbidden-title = You cannot give this
+device-forbidden = The device asks for { $scope }, which none of your roles allows. Nothing was granted.
+device-over-title = This code is no longer valid
+device-over = It was answered already, has expired, or was typed in another browser. Look at your device: it goes on, or shows a new code.
+device-type-another = Type a code
+
 ## What scopes mean
 
 scope-openid = Know who you are when you sign in

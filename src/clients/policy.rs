@@ -23,6 +23,7 @@ pub(super) const fn grants_of(class: ConsumerClass) -> &'static [GrantType] {
             GrantType::AuthorizationCode,
             GrantType::RefreshToken,
             GrantType::ClientCredentials,
+            GrantType::DeviceCode,
         ],
         ConsumerClass::Service | ConsumerClass::ThirdParty => &[GrantType::ClientCredentials],
         ConsumerClass::WebhookReceiver => &[],

@@ -1,8 +1,9 @@
 //! A configuration that is being filled in: the table of settings writes into it value by value.
 
 use super::{
-    Argon2Config, AuditConfig, BootstrapConfig, BreakerConfig, Config, DatabaseConfig, HttpConfig, KeyConfig,
-    Limit, LimitConfig, LogConfig, OutgoingConfig, SessionConfig, TlsFiles, TokenConfig, parse,
+    Argon2Config, AuditConfig, BootstrapConfig, BreakerConfig, Config, DatabaseConfig, DeviceConfig,
+    HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, OutgoingConfig, SessionConfig, TlsFiles,
+    TokenConfig, parse,
 };
 use crate::types::{Algorithm, ClientId, Issuer, Malformed, Secret};
 use std::collections::BTreeMap;
@@ -54,6 +55,12 @@ impl Draft {
                 leeway_s: 0,
                 code_ttl_s: 0,
                 refresh_ttl_s: 0,
+            },
+            device: DeviceConfig {
+                ttl_s: 0,
+                interval_s: 0,
+                max_pending_per_client: 0,
+                max_pending_per_address: 0,
             },
             session: SessionConfig {
                 max_s: 0,

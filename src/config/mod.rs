@@ -52,6 +52,8 @@ pub struct Config {
     pub master_key: Option<Secret>,
     /// Tokens and their lifetimes.
     pub tokens: TokenConfig,
+    /// The device grant.
+    pub device: DeviceConfig,
     /// Browser sessions.
     pub session: SessionConfig,
     /// Signing keys.
@@ -169,6 +171,19 @@ pub struct TokenConfig {
     pub code_ttl_s: i64,
     /// Token families, 60 to 604800, from sign-in.
     pub refresh_ttl_s: i64,
+}
+
+/// The device grant (RFC 8628).
+#[derive(Clone, Debug)]
+pub struct DeviceConfig {
+    /// Life of device and user code, 60 to 1800 s.
+    pub ttl_s: i64,
+    /// Seconds between polls, 1 to 60.
+    pub interval_s: i64,
+    /// Requests of one client that wait at once, 1 to 100000.
+    pub max_pending_per_client: i64,
+    /// Requests from one address that wait at once, 1 to 100000.
+    pub max_pending_per_address: i64,
 }
 
 /// Browser sessions.

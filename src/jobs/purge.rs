@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use crate::fault::Fault;
-use crate::storage::{attempts, authorization_requests, clients, grants, revoked_tokens, sessions};
+use crate::storage::{
+    attempts, authorization_requests, clients, device_requests, grants, revoked_tokens, sessions,
+};
 use crate::types::Timestamp;
 
 /// Rows that one statement removes.
@@ -29,5 +31,6 @@ pub async fn run(app: &App, now: Timestamp) -> Result<(), Fault> {
     in_portions!(clients::purge_deleted);
     in_portions!(revoked_tokens::purge);
     in_portions!(authorization_requests::purge);
+    in_portions!(device_requests::purge);
     Ok(())
 }

@@ -43,6 +43,12 @@ pub enum ErrorCode {
     RegistrationNotSupported,
     /// OpenID Connect "Unmet Authentication Requirements" 1.0.
     UnmetAuthenticationRequirements,
+    /// RFC 8628 §3.5.
+    AuthorizationPending,
+    /// RFC 8628 §3.5.
+    SlowDown,
+    /// RFC 8628 §3.5.
+    ExpiredToken,
     /// RFC 7009 §2.2.1.
     UnsupportedTokenType,
     /// RFC 6750 §3.1.
@@ -66,7 +72,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => ("unsupported_grant_type", StatusCode::BAD_REQUEST),
             Self::InvalidScope => ("invalid_scope", StatusCode::BAD_REQUEST),
             Self::InvalidTarget => ("invalid_target", StatusCode::BAD_REQUEST),
-            Self::AccessDenied => ("access_denied", StatusCode::FORBIDDEN),
+            Self::AccessDenied => ("access_denied", StatusCode::BAD_REQUEST),
             Self::UnsupportedResponseType => ("unsupported_response_type", StatusCode::BAD_REQUEST),
             Self::LoginRequired => ("login_required", StatusCode::BAD_REQUEST),
             Self::InteractionRequired => ("interaction_required", StatusCode::BAD_REQUEST),
@@ -78,6 +84,9 @@ impl ErrorCode {
             Self::UnmetAuthenticationRequirements => {
                 ("unmet_authentication_requirements", StatusCode::BAD_REQUEST)
             }
+            Self::AuthorizationPending => ("authorization_pending", StatusCode::BAD_REQUEST),
+            Self::SlowDown => ("slow_down", StatusCode::BAD_REQUEST),
+            Self::ExpiredToken => ("expired_token", StatusCode::BAD_REQUEST),
             Self::UnsupportedTokenType => ("unsupported_token_type", StatusCode::BAD_REQUEST),
             Self::InvalidToken => ("invalid_token", StatusCode::UNAUTHORIZED),
             Self::InsufficientScope => ("insufficient_scope", StatusCode::FORBIDDEN),
@@ -105,6 +114,8 @@ pub struct OauthError {
     description: Cow<'static, str>,
     /// The scheme that the client used in `Authorization`, to be named in `WWW-Authenticate` (RFC 6749 §5.2).
     pub challenge: Option<&'static str>,
+    /// Whether what was presented could have been a guess at a secret: then it counts against the address (R-LIM-03).
+    pub is_guess: bool,
     fault: Option<Fault>,
 }
 
@@ -115,6 +126,7 @@ impl OauthError {
             code,
             description: description.into(),
             challenge: None,
+            is_guess: false,
             fault: None,
         }
     }
@@ -138,6 +150,13 @@ impl OauthError {
             challenge,
             ..Self::new(ErrorCode::InvalidClient, "Client authentication failed")
         }
+    }
+
+    /// The same, counted as a guess at a secret.
+    #[must_use]
+    pub fn guessed(mut self) -> Self {
+        self.is_guess = true;
+        self
     }
 
     /// The code.

@@ -21,6 +21,8 @@ pub enum End {
     CodeMismatch,
     /// A code or refresh token came from another client.
     StolenCode,
+    /// A device code came from another client.
+    StolenDeviceCode,
     /// Somebody who may asked for it.
     Revoked,
 }
@@ -33,6 +35,7 @@ impl End {
             Self::CodeReuse => "code_reuse",
             Self::CodeMismatch => "code_mismatch",
             Self::StolenCode => "code_of_another_client",
+            Self::StolenDeviceCode => "device_code_of_another_client",
             Self::Revoked => "revoked",
         }
     }
@@ -42,6 +45,7 @@ impl End {
         match self {
             Self::RefreshReuse => Some(EventType::RefreshReuseDetected),
             Self::CodeReuse | Self::StolenCode => Some(EventType::CodeReuseDetected),
+            Self::StolenDeviceCode => Some(EventType::DeviceCodeMisused),
             Self::CodeMismatch | Self::Revoked => None,
         }
     }

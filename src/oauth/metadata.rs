@@ -2,7 +2,7 @@
 //! exactly what is there.
 
 use super::authorize::redirect::ResponseMode;
-use super::{authorize, introspect, jwks, revoke, token};
+use super::{authorize, device, introspect, jwks, revoke, token};
 use crate::app::App;
 use crate::oidc::{claims, logout, userinfo};
 use crate::page::Language;
@@ -64,6 +64,7 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "issuer": issuer.as_str(),
         "authorization_endpoint": at(authorize::PATH),
         "token_endpoint": at(token::PATH),
+        "device_authorization_endpoint": at(device::PATH),
         "revocation_endpoint": at(revoke::PATH),
         "introspection_endpoint": at(introspect::PATH),
         "userinfo_endpoint": at(userinfo::PATH),

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod authorize;
+pub mod device;
 pub mod error;
 pub mod family;
 pub mod handle;
@@ -40,6 +41,7 @@ pub fn routes(routes: &mut Routes) {
         authorize::endpoint::post,
     );
     routes.add(Method::POST, token::PATH, Policy::OAUTH, token::post);
+    routes.add(Method::POST, device::PATH, Policy::OAUTH, device::post);
     routes.add(Method::POST, introspect::PATH, Policy::OAUTH, introspect::post);
     routes.add(Method::POST, revoke::PATH, Policy::OAUTH, revoke::post);
 }

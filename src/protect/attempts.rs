@@ -68,6 +68,29 @@ impl Attempts {
         self.bounded(self.record(address, now)).await
     }
 
+    /// Gives back an attempt that was taken at `at` and was none after all, so that it does not count.
+    ///
+    /// # Errors
+    /// When the database does not answer; the attempt counts then.
+    pub async fn give_back(&self, address: IpAddr, at: Timestamp) -> Result<(), Fault> {
+        let key = key_hash(address);
+        for _ in 0..MAX_TRIES {
+            let mut conn = self.0.store.write().await?;
+            let Some(found) = table::find(&mut conn, &key).await? else {
+                return Ok(());
+            };
+            let mut log = Log::new(found, self.0.limit, at);
+            if !log.remove(at) || table::store(&mut conn, &key, &log.stored, None, log.over_at()).await? {
+                let mut blocked = self.0.blocked.write().unwrap_or_else(PoisonError::into_inner);
+                blocked.remove(&key);
+                return Ok(());
+            }
+        }
+        Err(Fault::unavailable(
+            "an authentication attempt could not be given back: too many at once",
+        ))
+    }
+
     /// Counts an attempt that failed. Refused when the log was full already, for instance because others failed at the
     /// same time: then the answer must not tell how the attempt ended.
     ///
@@ -202,17 +225,7 @@ impl Log {
         if self.used() >= self.limit.rate {
             return false;
         }
-        let grain = if self.limit.rate > MAX_EXACT {
-            period(self.limit) / 100
-        } else {
-            1
-        };
-        let at = now.micros().div_euclid(grain).saturating_mul(grain)
-            + if now.micros().rem_euclid(grain) == 0 {
-                0
-            } else {
-                grain
-            };
+        let at = self.moment(now);
         let attempts = &mut self.stored.attempts.0;
         match attempts.iter_mut().find(|(own, _)| *own == at) {
             Some((_, count)) => *count = count.saturating_add(1),
@@ -223,6 +236,30 @@ impl Log {
             }
         }
         true
+    }
+
+    /// Takes an attempt of this time out again; `false` when there is none.
+    fn remove(&mut self, at: Timestamp) -> bool {
+        let at = self.moment(at);
+        let attempts = &mut self.stored.attempts.0;
+        let Some((_, count)) = attempts.iter_mut().find(|(own, _)| *own == at) else {
+            return false;
+        };
+        *count = count.saturating_sub(1);
+        attempts.retain(|&(_, count)| count > 0);
+        true
+    }
+
+    /// The time under which an attempt is noted.
+    fn moment(&self, at: Timestamp) -> i64 {
+        let grain = if self.limit.rate > MAX_EXACT {
+            period(self.limit) / 100
+        } else {
+            1
+        };
+        let at = at.micros();
+        let rest = at.rem_euclid(grain);
+        if rest == 0 { at } else { at - rest + grain }
     }
 
     /// When the oldest attempt leaves the window.

@@ -325,6 +325,28 @@ impl Exchange {
         Ok(())
     }
 
+    /// Counts an attempt at a short secret that can be guessed (a user code), before it is looked up. One that was right is
+    /// given back with [`Exchange::was_right`], so that only wrong ones count, and no more are looked up at once than may
+    /// be wrong.
+    ///
+    /// # Errors
+    /// As [`Exchange::sign_in_attempt`].
+    pub async fn short_secret_attempt(&self) -> Result<(), Refused> {
+        let attempts = self.0.edge.attempts();
+        let decision = attempts.take(self.0.caller.address, self.0.now).await;
+        self.attempted(decision)
+    }
+
+    /// Gives back the attempt of [`Exchange::short_secret_attempt`].
+    ///
+    /// # Errors
+    /// 503 when it cannot be counted.
+    pub async fn was_right(&self) -> Result<(), Refused> {
+        let attempts = self.0.edge.attempts();
+        let given = attempts.give_back(self.0.caller.address, self.0.now).await;
+        given.map_err(|fault| self.fault(&fault))
+    }
+
     /// Whether this address may present a secret (a client's, a device code); asks memory only.
     ///
     /// # Errors

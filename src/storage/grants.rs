@@ -157,6 +157,36 @@ pub async fn redeem(
     Ok(Redemption::Refused("used_long_ago", Some(grant)))
 }
 
+/// Redeems what a person agreed to for a device (RFC 8628 §3.5): exactly one of any number of racing polls gets the grant,
+/// whose `previous_salt` is what [`put_back`] needs. The device code was checked before; there is no other token for it.
+pub async fn redeem_approved(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    id: GrantId,
+    client: &ClientId,
+    by: RotateBy<'_>,
+    now: Timestamp,
+) -> Result<Option<Grant>, Fault> {
+    const SQL: &str = concat!(
+        "UPDATE grants SET state = 'active', generation = 1, previous_salt = salt, salt = $4, rotated_at = $5, \
+           rotated_ip = $6 \
+         WHERE tenant_id = $1 AND id = $2 AND client_id = $3 AND state = 'pending' AND generation = 0 \
+           AND code_expires_at > $5 AND expires_at > $5 AND (confirmation IS NULL OR confirmation = $7)",
+        live!("$5"),
+        "RETURNING ",
+        columns!()
+    );
+    on!(db, |conn| sqlx::query_as(SQL)
+        .bind(tenant)
+        .bind(id)
+        .bind(client)
+        .bind(by.new_salt)
+        .bind(now)
+        .bind(by.ip)
+        .bind(by.confirmation)
+        .fetch_optional(conn))
+}
+
 /// Uses a refresh token. Of any number of racing requests exactly one gets [`Rotation::Rotated`] (RFC 9700 §4.14.2);
 /// what the others are is read from the row afterwards.
 pub async fn rotate(

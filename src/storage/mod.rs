@@ -17,6 +17,7 @@ pub mod clients;
 mod codec;
 pub mod consents;
 pub mod counters;
+pub mod device_requests;
 mod grant;
 pub mod grants;
 pub mod health;

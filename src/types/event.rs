@@ -42,6 +42,16 @@ event_types! {
     FamilyRevoked = "family_revoked",
     /// An authorization code was issued.
     AuthorizationGranted = "authorization_granted",
+    /// A device asked for an authorization and got its codes.
+    DeviceRequested = "device_requested",
+    /// Somebody typed a user code that no device waits under.
+    DeviceCodeEntered = "device_code_entered",
+    /// A person agreed to what a device asked for.
+    DeviceApproved = "device_approved",
+    /// A person refused what a device asked for.
+    DeviceDenied = "device_denied",
+    /// A device code came from another client than its own.
+    DeviceCodeMisused = "device_code_misused",
     /// Somebody signed in, or tried to.
     Login = "login",
     /// A session was ended by its user.

@@ -13,6 +13,7 @@ mod scope;
 mod secret;
 mod time;
 mod uri;
+mod user_code;
 
 pub use self::admin_scope::{ADMIN_ROLE, ADMIN_SCOPES, is_admin_scope, role_allows};
 pub use self::algorithm::Algorithm;
@@ -27,6 +28,7 @@ pub use self::scope::{Scope, ScopeSet};
 pub use self::secret::{Secret, TokenHash, base64url};
 pub use self::time::Timestamp;
 pub use self::uri::{Issuer, RedirectUri, Resource, is_loopback_host};
+pub use self::user_code::UserCode;
 
 use serde::Serialize;
 use std::borrow::Cow;

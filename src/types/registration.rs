@@ -40,13 +40,25 @@ macro_rules! vocabulary {
 
 vocabulary! {
     /// `grant_types`: how a client may obtain tokens. What stands here is what the token endpoint serves.
-    GrantType: "must be one of authorization_code, refresh_token, client_credentials" {
+    GrantType: "must be one of authorization_code, refresh_token, client_credentials, urn:ietf:params:oauth:grant-type:device_code" {
         /// RFC 6749 §4.1.
         AuthorizationCode = "authorization_code",
         /// RFC 6749 §6.
         RefreshToken = "refresh_token",
         /// RFC 6749 §4.4.
         ClientCredentials = "client_credentials",
+        /// RFC 8628 §3.4.
+        DeviceCode = "urn:ietf:params:oauth:grant-type:device_code",
+    }
+}
+
+impl GrantType {
+    /// Whether a person gives it, so that a refresh token may come of it.
+    pub const fn is_given_by_a_person(self) -> bool {
+        match self {
+            Self::AuthorizationCode | Self::DeviceCode => true,
+            Self::RefreshToken | Self::ClientCredentials => false,
+        }
     }
 }
 

@@ -191,7 +191,7 @@ async fn show(visit: &Visit<'_>, asked: &Asked<'_>) -> Result<HttpResponse, Stop
 }
 
 /// What may stand in a link of ours: stored text is not taken at its word.
-fn web_address(text: &str) -> Option<Url> {
+pub(super) fn web_address(text: &str) -> Option<Url> {
     Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "https" | "http"))

@@ -6,7 +6,7 @@
 use super::new_password;
 use super::password;
 use super::request::{INTERACTION, Underway, name_of};
-use super::{account, visited};
+use super::{account, device_approval, visited};
 use crate::account::{Proof, SignIn};
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
@@ -35,48 +35,63 @@ struct Page {
     layout: Layout,
     csrf: String,
     interaction: String,
-    next: Next,
+    next: String,
     client: Option<String>,
     username: String,
     refused: bool,
 }
 
 /// Where to go after a sign-in that no application asked for: one of a few places, so that nobody can be sent elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Account,
     Password,
+    /// The page of a device's request, with the ticket for it.
+    Device(String),
 }
 
 impl Next {
+    /// What the value of a device's page begins with.
+    const DEVICE: &'static str = "device.";
+
     fn of(form: &Form) -> Self {
         match form.get(NEXT) {
             Some("password") => Self::Password,
-            _ => Self::Account,
+            Some(text) => match text
+                .strip_prefix(Self::DEVICE)
+                .and_then(device_approval::ticket_of)
+            {
+                Some(ticket) => Self::Device(ticket),
+                None => Self::Account,
+            },
+            None => Self::Account,
         }
     }
 
     /// The value of the parameter.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(super) fn text(&self) -> String {
         match self {
-            Self::Account => "account",
-            Self::Password => "password",
+            Self::Account => "account".to_owned(),
+            Self::Password => "password".to_owned(),
+            Self::Device(ticket) => format!("{}{ticket}", Self::DEVICE),
         }
     }
 
     /// The path.
-    const fn path(self) -> &'static str {
+    fn path(&self) -> String {
         match self {
-            Self::Account => account::PATH,
-            Self::Password => password::PATH,
+            Self::Account => account::PATH.to_owned(),
+            Self::Password => password::PATH.to_owned(),
+            Self::Device(ticket) => device_approval::path(ticket),
         }
     }
 
     /// The sign-in page that leads there.
-    pub(super) fn sign_in(self) -> String {
+    pub(super) fn sign_in(&self) -> String {
         match self {
             Self::Account => PATH.to_owned(),
-            Self::Password => format!("{PATH}?{NEXT}={}", self.as_str()),
+            // Tickets consist of characters that need no escaping.
+            Self::Password | Self::Device(_) => format!("{PATH}?{NEXT}={}", self.text()),
         }
     }
 }
@@ -138,10 +153,13 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
         let errand = Errand::of(visit, &query).await?;
         let user = visit.user().await?;
         let Some(underway) = &errand.underway else {
-            if user.is_some() {
-                return Ok(visit.see_other(errand.next.path()));
+            // Whoever comes from a device's page was sent, because the sign-in is missing or too old.
+            if user.is_some() && !matches!(errand.next, Next::Device(_)) {
+                return Ok(visit.see_other(&errand.next.path()));
             }
-            return show(visit, &errand, visit.layout(), String::new(), false);
+            let layout = visit.layout_for(user.as_ref()).await?;
+            let username = layout.signed_in_as.clone();
+            return show(visit, &errand, layout, username, false);
         };
         // Somebody who has to sign in once more most likely does so as the same person.
         let layout = visit.layout_for(user.as_ref()).await?;
@@ -182,7 +200,7 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
 pub(super) async fn count(visit: &Visit<'_>) -> Result<(), Stop> {
     match visit.exchange.sign_in_attempt().await {
         Ok(()) => Ok(()),
-        Err(refused) => Err(limited(visit, refused)),
+        Err(refused) => Err(limited(visit, refused, "password")),
     }
 }
 
@@ -190,11 +208,12 @@ pub(super) async fn count(visit: &Visit<'_>) -> Result<(), Stop> {
 pub(super) async fn failed(visit: &Visit<'_>) -> Result<(), Stop> {
     match visit.exchange.sign_in_failed().await {
         Ok(()) => Ok(()),
-        Err(refused) => Err(limited(visit, refused)),
+        Err(refused) => Err(limited(visit, refused, "password")),
     }
 }
 
-fn limited(visit: &Visit<'_>, refused: Refused) -> Stop {
+/// The refusal of an attempt at a secret. That there were too many is on record; `method` says at which kind.
+pub(super) fn limited(visit: &Visit<'_>, refused: Refused, method: &str) -> Stop {
     if refused.status_code() == StatusCode::TOO_MANY_REQUESTS {
         let event = visit
             .app
@@ -203,7 +222,7 @@ fn limited(visit: &Visit<'_>, refused: Refused) -> Stop {
             Ok(event) => visit.app.audit.note(
                 event
                     .by(visit.exchange.caller())
-                    .with("method", "password")
+                    .with("method", method)
                     .because("too_many_attempts"),
             ),
             Err(fault) => return visit.fault(&fault),
@@ -242,7 +261,7 @@ pub(super) async fn complete(visit: &Visit<'_>, errand: &Errand, user: &User) ->
     let started = started.await.map_err(|fault| visit.fault(&fault))?;
     let mut response = match &errand.underway {
         Some(underway) => visit.see_other(&underway.resume()),
-        None => visit.see_other(errand.next.path()),
+        None => visit.see_other(&errand.next.path()),
     };
     visit.set_session_cookie(&mut response, &started.cookie);
     Ok(response)
@@ -259,7 +278,7 @@ fn show(
         layout,
         csrf: visit.form_token(&["login", errand.interaction()])?,
         interaction: errand.interaction().to_owned(),
-        next: errand.next,
+        next: errand.next.text(),
         client: errand.client(),
         username: username.chars().take(MAX_SHOWN).collect(),
         refused,

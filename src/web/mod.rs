@@ -5,6 +5,7 @@
 
 mod account;
 mod consent;
+mod device_approval;
 mod login;
 mod new_password;
 mod password;
@@ -29,6 +30,8 @@ pub fn routes(routes: &mut Routes) {
     routes.add(Method::POST, new_password::PATH, page, new_password::post);
     routes.add(Method::GET, consent::PATH, page, consent::get);
     routes.add(Method::POST, consent::PATH, page, consent::post);
+    routes.add(Method::GET, device_approval::PATH, page, device_approval::get);
+    routes.add(Method::POST, device_approval::PATH, page, device_approval::post);
     routes.add(Method::GET, account::PATH, page, account::get);
     routes.add(Method::POST, account::END_SESSION, page, account::end_session);
     routes.add(Method::POST, account::END_FAMILY, page, account::end_family);

@@ -23,7 +23,7 @@ struct Page {
     layout: Layout,
     csrf: String,
     interaction: String,
-    next: &'static str,
+    next: String,
     username: String,
     problem: Option<Problem>,
 }
@@ -68,7 +68,7 @@ pub(super) fn ask(
         layout: visit.layout(),
         csrf: visit.form_token(&["new password", errand.interaction()])?,
         interaction: errand.interaction().to_owned(),
-        next: errand.next.as_str(),
+        next: errand.next.text(),
         username: username.to_owned(),
         problem,
     };

@@ -12,13 +12,13 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use std::time::{Duration, Instant};
 
 /// Holds the audit store's tables so that nobody else can write.
-enum Blockade {
+pub enum Blockade {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Blockade {
-    async fn of(app: &TestApp) -> Self {
+    pub async fn of(app: &TestApp) -> Self {
         match &app.db.audit_url {
             Some(url) => {
                 let mut conn = SqliteConnection::connect(url).await.unwrap();
@@ -35,7 +35,7 @@ impl Blockade {
         }
     }
 
-    async fn lift(self) {
+    pub async fn lift(self) {
         match self {
             Self::Sqlite(mut conn) => {
                 sqlx::query("ROLLBACK").execute(&mut conn).await.unwrap();
@@ -50,7 +50,7 @@ impl Blockade {
 }
 
 /// Asks until the server has recovered, which it does by itself.
-async fn recovered(mut ask: impl AsyncFnMut() -> crate::support::http::Answer) -> Tokens {
+pub async fn recovered(mut ask: impl AsyncFnMut() -> crate::support::http::Answer) -> Tokens {
     let started = Instant::now();
     loop {
         let answer = ask().await;

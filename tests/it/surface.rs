@@ -37,6 +37,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/oauth2/authorize", Access::Public(400)),
     ("POST", "/oauth2/authorize", Access::Public(303)),
     ("POST", "/oauth2/token", Access::Client),
+    ("POST", "/oauth2/device_authorization", Access::Client),
     ("POST", "/oauth2/introspect", Access::Client),
     ("POST", "/oauth2/revoke", Access::Client),
     ("GET", "/oauth2/userinfo", Access::Bearer),
@@ -53,6 +54,9 @@ const ROUTES: &[(&str, &str, Access)] = &[
     // Nobody asks for consent.
     ("GET", "/consent", Access::Public(400)),
     ("POST", "/consent", Access::Public(400)),
+    ("GET", "/device", Access::Public(200)),
+    // A form without its token.
+    ("POST", "/device", Access::Public(403)),
     // Whoever is not signed in has to do that first.
     ("GET", "/account", Access::Public(303)),
     ("POST", "/account/sessions", Access::Public(303)),

@@ -12,6 +12,10 @@ pub(super) fn paths() -> Map<String, Value> {
         json!({"post": client_form("token", "Get tokens", "TokenRequest", Some("TokenResponse"), true)}),
     );
     paths.insert(
+        "/oauth2/device_authorization".to_owned(),
+        json!({"post": client_form("deviceAuthorization", "Ask for codes for a device (RFC 8628)", "DeviceAuthorizationRequest", Some("DeviceAuthorizationResponse"), true)}),
+    );
+    paths.insert(
         "/oauth2/introspect".to_owned(),
         json!({"post": client_form("introspect", "Look at a token (RFC 7662)", "TokenForm", Some("IntrospectionResponse"), false)}),
     );

@@ -27,9 +27,13 @@ pub(super) fn grants(metadata: &ClientMetadata, found: &mut Found) {
     }
     let code = metadata.has_grant(GrantType::AuthorizationCode);
     found.when(
-        metadata.has_grant(GrantType::RefreshToken) && !code,
+        metadata.has_grant(GrantType::RefreshToken)
+            && !metadata
+                .grant_types
+                .iter()
+                .any(|grant| grant.is_given_by_a_person()),
         "/grant_types",
-        "refresh_token needs authorization_code: nothing else yields a refresh token",
+        "refresh_token needs authorization_code or the device grant: nothing else yields a refresh token",
     );
     // RFC 7591 §2.1: "authorization_code" goes with "code".
     found.when(

@@ -38,6 +38,7 @@ macro_rules! number {
     };
 }
 
+mod device;
 mod limits;
 mod people;
 mod server;
@@ -47,7 +48,14 @@ mod tokens;
 use super::setting::{Default, Setting};
 
 /// The rows, in the order in which `config show` lists them.
-static GROUPS: &[&[Setting]] = &[server::ALL, storage::ALL, tokens::ALL, people::ALL, limits::ALL];
+static GROUPS: &[&[Setting]] = &[
+    server::ALL,
+    storage::ALL,
+    tokens::ALL,
+    device::ALL,
+    people::ALL,
+    limits::ALL,
+];
 
 /// Every setting, in the order in which `config show` lists them.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

@@ -44,7 +44,12 @@ pub async fn issue(
 ) -> Result<AuthorizationResponse, NotIssued> {
     let client = &opened.client;
     let keys = app.keys.of(client.tenant_id).await?;
-    refuse_missing_role(app, session, &request.scope).await?;
+    if let Some(scope) = scope_without_role(app, session, &request.scope).await? {
+        return Err(NotIssued::Refused(OauthError::new(
+            ErrorCode::AccessDenied,
+            format!("The user has no role that allows the scope {scope}"),
+        )));
+    }
     let salt: [u8; SALT_LENGTH] = app.entropy.bytes()?;
     let grant = Grant {
         tenant_id: client.tenant_id,
@@ -128,18 +133,17 @@ fn family_end(app: &App, opened: &Opened, session: &Session) -> Timestamp {
     )
 }
 
-/// Contract "Admin rights": an admin scope needs a role of the user which allows it.
-async fn refuse_missing_role(app: &App, session: &Session, scope: &ScopeSet) -> Result<(), NotIssued> {
+/// Contract "Admin rights": an admin scope needs a role of the user which allows it. The first one that has none.
+pub async fn scope_without_role(
+    app: &App,
+    session: &Session,
+    scope: &ScopeSet,
+) -> Result<Option<String>, Fault> {
     if !scope.iter().any(|scope| is_admin_scope(scope.as_str())) {
-        return Ok(());
+        return Ok(None);
     }
     let user = users::find(&mut app.store.read().await?, session.tenant_id, session.user_id).await?;
     let roles = user.map(|user| user.roles.0).unwrap_or_default();
-    match scope.iter().find(|scope| !role_allows(&roles, scope.as_str())) {
-        None => Ok(()),
-        Some(scope) => Err(NotIssued::Refused(OauthError::new(
-            ErrorCode::AccessDenied,
-            format!("The user has no role that allows the scope {scope}"),
-        ))),
-    }
+    let missing = scope.iter().find(|scope| !role_allows(&roles, scope.as_str()));
+    Ok(missing.map(ToString::to_string))
 }

@@ -3,7 +3,7 @@
 //! `endpoint.rs` is the way of a request: parameters → client and redirect URI (`redirect.rs`) → the rest
 //! (`request.rs`) → [`decision::decide`] → a page that comes back here (`interaction.rs`), or a code (`code.rs`).
 
-mod code;
+pub mod code;
 pub mod decision;
 pub mod endpoint;
 mod hint;

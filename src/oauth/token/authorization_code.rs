@@ -15,7 +15,7 @@ use crate::oauth::parameters::require;
 use crate::oauth::pkce::Verifier;
 use crate::oauth::request::ClientRequest;
 use crate::storage::grants::{self, Presented, Redemption, RotateBy, SALT_LENGTH};
-use crate::types::Timestamp;
+use crate::types::{GrantId, GrantType, Timestamp};
 
 /// Redeems a code.
 pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Result<TokenResponse, OauthError> {
@@ -40,7 +40,7 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
             .map(|verifier| verifier.challenge().as_str().to_owned())
             .unwrap_or_default()
     });
-    let narrowed = narrow(app, request, handle).await?;
+    let narrowed = narrow(app, request, handle.grant).await?;
     let new_salt = app.entropy.bytes::<SALT_LENGTH>()?;
     let ip = request.caller.address.to_string();
     let by = RotateBy {
@@ -64,8 +64,16 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
     .await?;
     let (grant, why) = match redemption {
         Redemption::Redeemed(grant) => {
-            let answer =
-                user_tokens::issue(app, request, &keys, &grant, &narrowed, Occasion::Code, now).await;
+            let answer = user_tokens::issue(
+                app,
+                request,
+                &keys,
+                &grant,
+                &narrowed,
+                Occasion::First(GrantType::AuthorizationCode),
+                now,
+            )
+            .await;
             if answer.is_err() {
                 // No token left the process, so the same code works again.
                 put_back(app, &grant, &presented).await;
@@ -100,16 +108,15 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
 }
 
 /// RFC 8707 §2.2: the token request may name some of the resources that were granted. Checked before the code is used.
-async fn narrow(app: &App, request: &ClientRequest, handle: Handle) -> Result<Narrowed, OauthError> {
+pub(super) async fn narrow(
+    app: &App,
+    request: &ClientRequest,
+    grant: GrantId,
+) -> Result<Narrowed, OauthError> {
     if request.parameters.all("resource").next().is_none() {
         return Ok(Narrowed::default());
     }
-    let found = grants::find(
-        &mut app.store.read().await?,
-        request.client.tenant_id,
-        handle.grant,
-    )
-    .await?;
+    let found = grants::find(&mut app.store.read().await?, request.client.tenant_id, grant).await?;
     let Some(grant) = found.filter(|grant| grant.client_id == request.client.client_id) else {
         return Ok(Narrowed::default());
     };

@@ -2,6 +2,7 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 pub mod issue;
 mod refresh_token;
 mod user_tokens;
@@ -46,7 +47,15 @@ pub async fn post(
             .insert_header((header::CONTENT_TYPE, "application/json"))
             .insert_header((header::PRAGMA, "no-cache"))
             .body(body),
-        Ok(Err(error)) => answer::unserved(&exchange, Unserved::Error(error)),
+        Ok(Err(error)) => {
+            // R-LIM-03: one counter for every path that checks a secret.
+            if error.is_guess
+                && let Err(refused) = exchange.secret_failed().await
+            {
+                return answer::unserved(&exchange, refused.into());
+            }
+            answer::unserved(&exchange, Unserved::Error(error))
+        }
         Err(_) => answer::unserved(
             &exchange,
             crate::fault::Fault::internal("a token request panicked").into(),
@@ -74,6 +83,7 @@ async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Result<To
         GrantType::AuthorizationCode => authorization_code::redeem(app, request, now).await,
         GrantType::RefreshToken => refresh_token::redeem(app, request, now).await,
         GrantType::ClientCredentials => client_credentials::redeem(app, request, now).await,
+        GrantType::DeviceCode => device_code::redeem(app, request, now).await,
     }
 }
 

@@ -15,14 +15,14 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::subject;
 use crate::storage::grants::{Grant, SALT_LENGTH};
 use crate::storage::users::{self, User};
-use crate::types::{ScopeSet, Timestamp, is_admin_scope, role_allows};
+use crate::types::{GrantType, ScopeSet, Timestamp, is_admin_scope, role_allows};
 use serde_json::Map;
 
 /// Why tokens are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// A code was redeemed.
-    Code,
+    /// A code was redeemed, of whichever grant.
+    First(GrantType),
     /// A refresh token was rotated.
     Refresh,
     /// A refresh token that is never rotated was used.
@@ -83,7 +83,10 @@ pub async fn issue(
             subject: &subject,
             client_id: client.client_id.as_str(),
             auth_time: grant.auth_time,
-            nonce: grant.nonce.as_deref().filter(|_| occasion == Occasion::Code),
+            nonce: grant
+                .nonce
+                .as_deref()
+                .filter(|_| matches!(occasion, Occasion::First(_))),
             acr: &grant.acr,
             amr: &grant.amr,
             sid: sid.as_deref(),
@@ -144,7 +147,7 @@ async fn record(
     now: Timestamp,
 ) -> Result<(), Fault> {
     let event_type = match occasion {
-        Occasion::Code => EventType::TokenIssued,
+        Occasion::First(_) => EventType::TokenIssued,
         Occasion::Refresh | Occasion::RefreshInPlace | Occasion::Repeat => EventType::TokenRefresh,
     };
     let mut event = app
@@ -158,8 +161,8 @@ async fn record(
         .with("generation", grant.generation)
         .with("scope", scope.to_string())
         .with("jti", jti);
-    if occasion == Occasion::Code {
-        event = event.with("grant_type", "authorization_code");
+    if let Occasion::First(grant_type) = occasion {
+        event = event.with("grant_type", grant_type.as_str());
     }
     if occasion == Occasion::Repeat {
         event = event.with("repeated", true);

@@ -3,8 +3,10 @@
 use super::{Admin, service};
 use crate::support::Engine;
 use crate::support::app::TestApp;
+use crate::support::source::root;
 use grantor::protect::routes::Routes;
 use grantor::surface::Surface;
+use grantor::types::GrantType;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -14,6 +16,18 @@ const ASSETS: [&str; 2] = ["/docs/{file}", "/assets/"];
 
 async fn document(app: &TestApp) -> Value {
     app.http.get("/openapi.json").send().await.expect(200).json()
+}
+
+/// What clients may register and send is written down in the schemas, too.
+#[test]
+fn the_schemas_name_every_grant() {
+    let all: Vec<_> = GrantType::ALL.iter().map(|grant| grant.as_str()).collect();
+    let described = std::fs::read_to_string(root().join("docs/openapi.json")).expect("the description");
+    let described: Value = serde_json::from_str(&described).expect("JSON");
+    let schemas = &described["components"]["schemas"];
+    let registered = &schemas["Client"]["properties"]["grant_types"]["items"]["enum"];
+    let sent = &schemas["TokenRequest"]["allOf"][1]["properties"]["grant_type"]["enum"];
+    assert_eq!((registered, sent), (&json!(all), &json!(all)));
 }
 
 #[tokio::test]
