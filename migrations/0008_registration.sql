@@ -5,6 +5,8 @@
 ALTER TABLE clients ADD COLUMN registration_token_hash BYTEA;
 -- The initial access token that it was registered with.
 ALTER TABLE clients ADD COLUMN registered_with UUID;
+-- What that token let it have at most, for as long as it lives.
+ALTER TABLE clients ADD COLUMN registration_bounds JSONB;
 -- The address, or network of addresses, that it was registered from without one.
 ALTER TABLE clients ADD COLUMN registered_from TEXT;
 -- When it last got a token, to within a day.
@@ -13,19 +15,16 @@ CREATE INDEX clients_registered ON clients (last_used_at) WHERE registration_tok
 
 -- Initial access tokens.
 CREATE TABLE registration_tokens (
-    tenant_id      UUID        NOT NULL REFERENCES tenants (id),
-    id             UUID        NOT NULL,
-    token_hash     BYTEA       NOT NULL,
-    description    TEXT,
-    -- What clients that are registered with it may have at most; NULL for what the settings say.
-    scope          TEXT,
-    grant_types    JSONB,
-    -- Where their redirect URIs may lead; NULL for anywhere.
-    redirect_hosts JSONB,
-    max_uses       BIGINT      NOT NULL,
-    uses           BIGINT      NOT NULL,
-    created_at     TIMESTAMPTZ NOT NULL,
-    expires_at     TIMESTAMPTZ NOT NULL,
+    tenant_id   UUID        NOT NULL REFERENCES tenants (id),
+    id          UUID        NOT NULL,
+    token_hash  BYTEA       NOT NULL,
+    description TEXT,
+    -- What clients that are registered with it may have at most.
+    bounds      JSONB       NOT NULL,
+    max_uses    BIGINT      NOT NULL,
+    uses        BIGINT      NOT NULL,
+    created_at  TIMESTAMPTZ NOT NULL,
+    expires_at  TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX registration_tokens_hash ON registration_tokens (tenant_id, token_hash);

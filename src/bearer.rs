@@ -6,9 +6,9 @@ use crate::fault::Fault;
 use crate::jose::jwt::{self, Claims, Expect};
 use crate::storage::clients::Client;
 use crate::storage::grants::{self, Grant};
-use crate::storage::revoked_tokens;
+use crate::storage::{revoked_tokens, users};
 use crate::tenants::Tenant;
-use crate::types::{ClientId, GrantId, ScopeSet, Timestamp};
+use crate::types::{ClientId, GrantId, ScopeSet, Timestamp, role_allows};
 use std::sync::Arc;
 
 /// The type of access tokens (RFC 9068 §2.1).
@@ -97,6 +97,22 @@ pub async fn verify(
         scope,
         grant,
     }))
+}
+
+/// The admin scopes that a token gives at this moment: what it says, its client still has, and, for a user's token, a
+/// role of the user still allows.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn admin_scopes(app: &App, token: &AccessToken) -> Result<ScopeSet, Fault> {
+    let admin = token.scope.admin();
+    let admin = admin.filter(|scope| token.client.metadata.scope.has(scope.as_str()));
+    let Some(grant) = &token.grant else {
+        return Ok(admin);
+    };
+    let user = users::find(&mut app.store.read().await?, grant.tenant_id, grant.user_id).await?;
+    let roles = user.map(|user| user.roles.0).unwrap_or_default();
+    Ok(admin.filter(|scope| role_allows(&roles, scope.as_str())))
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750 §2.1). `None` for any other scheme and for a bare token: the

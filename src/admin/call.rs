@@ -9,7 +9,6 @@ use crate::clients::Unregistered;
 use crate::fault::Fault;
 use crate::protect::Exchange;
 use crate::protect::body::{Form, JsonBody};
-use crate::storage::users;
 use crate::surface::{Refusal, Refused};
 use crate::tenants::Tenant;
 use crate::types::{
@@ -273,7 +272,7 @@ impl Call {
         let Some(token) = token else {
             return Err(problem::unauthenticated().into());
         };
-        let (app, now, tenant) = (self.app(), self.now(), self.tenant());
+        let (app, now) = (self.app(), self.now());
         let realm = self.realm();
         let token = match bearer::verify(app, realm, token, Some(realm.issuer.as_str()), now).await? {
             Ok(token) => token,
@@ -288,18 +287,10 @@ impl Call {
         if let Some(user_id) = user_id {
             self.0.exchange.user(user_id)?;
         }
-        // Scopes are what the token says, the client still has, and for a user's token a role still allows.
-        let mut admin = token.scope.admin();
-        admin = admin.filter(|scope| token.client.metadata.scope.has(scope.as_str()));
-        if let Some(user_id) = user_id {
-            let user = users::find(&mut app.store.read().await?, tenant, user_id).await?;
-            let roles = user.map(|user| user.roles.0).unwrap_or_default();
-            admin = admin.filter(|scope| role_allows(&roles, scope.as_str()));
-        }
         let actor = Actor {
             client_id: token.client.client_id.clone(),
             user_id,
-            scope: admin,
+            scope: bearer::admin_scopes(app, &token).await?,
         };
         debug_assert!(is_admin_scope(scope), "operations need admin scopes");
         if actor.scope.has(scope) {

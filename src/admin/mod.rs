@@ -13,6 +13,7 @@ pub mod openapi;
 mod operation;
 mod page;
 mod problem;
+pub mod registration_tokens;
 mod schema;
 mod sessions;
 mod users;
@@ -32,6 +33,7 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
         grants::OPERATIONS,
         consents::OPERATIONS,
         keys::OPERATIONS,
+        registration_tokens::OPERATIONS,
         audit::OPERATIONS,
     ];
     resources.into_iter().flatten().copied()
@@ -45,6 +47,7 @@ pub fn routes(routes: &mut Routes) {
     grants::routes(routes);
     consents::routes(routes);
     keys::routes(routes);
+    registration_tokens::routes(routes);
     audit::routes(routes);
     docs::routes(routes);
 }

@@ -114,6 +114,12 @@ pub fn view(client: &Client, tokens: &TokenConfig, now: Timestamp) -> Result<Map
     if let Some(until) = client.previous_secret_expires_at.filter(|until| now < *until) {
         set("previous_secret_expires_at", until.to_string().into());
     }
+    if let Some(used_at) = client.last_used_at {
+        set("last_used_at", used_at.to_string().into());
+    }
+    if let Some(token) = client.registered_with {
+        set("registration_token_id", token.to_string().into());
+    }
     set("client_id_issued_at", client.created_at.seconds().into());
     set("created_at", client.created_at.to_string().into());
     set("updated_at", client.updated_at.to_string().into());

@@ -10,6 +10,7 @@ mod registrar;
 mod registration;
 mod secret;
 mod sector;
+pub mod self_registration;
 mod uris;
 
 pub use self::cache::ClientCache;

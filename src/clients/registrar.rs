@@ -8,6 +8,7 @@ use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::outgoing::Outgoing;
 use crate::storage::clients::{self, Client, ClientMetadata};
+use crate::storage::registered_clients::{self, NOTED_AFTER_S};
 use crate::storage::{Store, Tx, outbox};
 use crate::types::{ClientId, Secret, TenantId, Timestamp, Violation};
 
@@ -173,6 +174,43 @@ impl Registrar {
         }
         self.commit(tx, event.client(&client.client_id)).await?;
         Ok(true)
+    }
+
+    /// Deletes a client that registered itself, unless it was used since `before`. `false` when it was, or is gone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remove_unused(
+        &self,
+        tenant: TenantId,
+        client_id: &ClientId,
+        before: Timestamp,
+        event: Event,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let mut tx = self.store.begin().await?;
+        if !registered_clients::delete_unused(&mut tx, tenant, client_id, before, now).await? {
+            return Ok(false);
+        }
+        self.commit(tx, event.client(client_id)).await?;
+        Ok(true)
+    }
+
+    /// Notes that a client got a token, at most once a day and only for one that registered itself: others do not end by
+    /// lying idle.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_use(&self, client: &Client, now: Timestamp) -> Result<(), Fault> {
+        let is_due = |noted: Timestamp| noted.plus_seconds(NOTED_AFTER_S) <= now;
+        if !client.registered_itself() || !client.last_used_at.is_some_and(is_due) {
+            return Ok(());
+        }
+        let mut conn = self.store.write().await?;
+        if registered_clients::note_use(&mut conn, client.tenant_id, &client.client_id, now).await? {
+            self.cache.invalidate();
+        }
+        Ok(())
     }
 
     /// Commits a change together with its audit event; from here on it holds on this replica.

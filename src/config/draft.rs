@@ -2,10 +2,10 @@
 
 use super::{
     Argon2Config, AuditConfig, BootstrapConfig, BreakerConfig, Config, DatabaseConfig, DeviceConfig,
-    HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, OutgoingConfig, SessionConfig, TlsFiles,
-    TokenConfig, parse,
+    HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, OutgoingConfig, RegistrationConfig,
+    RegistrationMode, SessionConfig, TlsFiles, TokenConfig, parse,
 };
-use crate::types::{Algorithm, ClientId, Issuer, Malformed, Secret};
+use crate::types::{Algorithm, ClientId, Issuer, Malformed, ScopeSet, Secret};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -66,6 +66,15 @@ impl Draft {
                 max_s: 0,
                 idle_s: 0,
                 strict_cookie: false,
+            },
+            registration: RegistrationConfig {
+                mode: RegistrationMode::Off,
+                scopes: ScopeSet::empty(),
+                grant_types: Vec::new(),
+                require_pkce: true,
+                require_consent: true,
+                max_clients: 0,
+                unused_days: 0,
             },
             keys: KeyConfig {
                 rsa_bits: 0,

@@ -18,7 +18,7 @@ pub use self::raw::Sources;
 pub use self::resolve::{Entry, Resolved};
 pub use self::setting::{Default, Setting, Shown};
 
-use crate::types::{Algorithm, ClientId, Issuer, Secret};
+use crate::types::{Algorithm, ClientId, GrantType, Issuer, ScopeSet, Secret};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -56,6 +56,8 @@ pub struct Config {
     pub device: DeviceConfig,
     /// Browser sessions.
     pub session: SessionConfig,
+    /// Clients that register themselves.
+    pub registration: RegistrationConfig,
     /// Signing keys.
     pub keys: KeyConfig,
     /// The first client and the first user.
@@ -223,6 +225,36 @@ pub struct BootstrapConfig {
     pub username: String,
     /// The user's password; random where absent.
     pub password: Option<Secret>,
+}
+
+/// Who may register clients (RFC 7591).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Nobody: the endpoints are not there.
+    Off,
+    /// Whoever has an initial access token, or an access token with `clients:write`.
+    Token,
+    /// Anybody.
+    Open,
+}
+
+/// Clients that register themselves, and what they may have.
+#[derive(Clone, Debug)]
+pub struct RegistrationConfig {
+    /// Who may register clients.
+    pub mode: RegistrationMode,
+    /// Scopes that such a client may have; none of the admin API.
+    pub scopes: ScopeSet,
+    /// Grants that such a client may have.
+    pub grant_types: Vec<GrantType>,
+    /// Whether it needs PKCE; public clients need it always.
+    pub require_pkce: bool,
+    /// Whether people are asked before it gets tokens for them.
+    pub require_consent: bool,
+    /// How many of them one tenant may have, 1 to 1000000.
+    pub max_clients: i64,
+    /// After so many days without a token one is deleted, 1 to 3650.
+    pub unused_days: i64,
 }
 
 /// One tier: `rate` requests per period, `burst` at once.

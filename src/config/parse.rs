@@ -1,7 +1,7 @@
 //! Parsers of single values. An error says what would be right; it never repeats what was written.
 
 use crate::sealed::MasterKeys;
-use crate::types::{Algorithm, Secret, is_loopback_host};
+use crate::types::{Algorithm, GrantType, ScopeSet, Secret, is_loopback_host};
 use ipnet::IpNet;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -100,6 +100,33 @@ pub(super) fn algorithms(text: &str) -> Result<Vec<Algorithm>, Reason> {
 /// One algorithm.
 pub(super) fn algorithm(text: &str) -> Result<Algorithm, Reason> {
     Algorithm::parse(text).map_err(words)
+}
+
+/// Scopes that anybody may be given: none of the admin API.
+pub(super) fn scopes_for_anybody(text: &str) -> Result<ScopeSet, Reason> {
+    let scopes = ScopeSet::parse(text).map_err(words)?;
+    match scopes.admin().iter().next() {
+        None => Ok(scopes),
+        Some(scope) => Err(format!(
+            "{scope} is a scope of the admin API, which only an administrator gives"
+        )),
+    }
+}
+
+/// Grant types, separated by spaces, each once.
+pub(super) fn grant_types(text: &str) -> Result<Vec<GrantType>, Reason> {
+    let mut grants = Vec::new();
+    for entry in text.split([' ', ',']).filter(|entry| !entry.is_empty()) {
+        let grant = GrantType::parse(entry).map_err(words)?;
+        if grants.contains(&grant) {
+            return Err(format!("names {grant} twice"));
+        }
+        grants.push(grant);
+    }
+    if grants.is_empty() {
+        return Err("names no grant type".to_owned());
+    }
+    Ok(grants)
 }
 
 /// The URL of a database.

@@ -4,6 +4,7 @@
 mod keys;
 mod personal;
 mod purge;
+mod unused_clients;
 
 use crate::app::App;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub async fn run(app: &App) {
     let now = app.clock.now();
     if let Err(fault) = purge::run(app, now).await {
         tracing::error!("forgetting what is over failed and will be tried again: {fault}");
+    }
+    if let Err(fault) = unused_clients::run(app, now).await {
+        tracing::error!("deleting unused clients failed and will be tried again: {fault}");
     }
     if let Err(fault) = personal::run(app).await {
         tracing::error!("sealing personal data anew failed and will be tried again: {fault}");

@@ -55,6 +55,12 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1.
     InsufficientScope,
+    /// RFC 7591 §3.2.2.
+    InvalidRedirectUri,
+    /// RFC 7591 §3.2.2.
+    InvalidClientMetadata,
+    /// RFC 7591 §3.2.2.
+    UnapprovedSoftwareStatement,
     /// RFC 6749 §4.1.2.1.
     TemporarilyUnavailable,
     /// RFC 6749 §4.1.2.1.
@@ -90,6 +96,9 @@ impl ErrorCode {
             Self::UnsupportedTokenType => ("unsupported_token_type", StatusCode::BAD_REQUEST),
             Self::InvalidToken => ("invalid_token", StatusCode::UNAUTHORIZED),
             Self::InsufficientScope => ("insufficient_scope", StatusCode::FORBIDDEN),
+            Self::InvalidRedirectUri => ("invalid_redirect_uri", StatusCode::BAD_REQUEST),
+            Self::InvalidClientMetadata => ("invalid_client_metadata", StatusCode::BAD_REQUEST),
+            Self::UnapprovedSoftwareStatement => ("unapproved_software_statement", StatusCode::BAD_REQUEST),
             Self::TemporarilyUnavailable => ("temporarily_unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::ServerError => ("server_error", StatusCode::INTERNAL_SERVER_ERROR),
         }

@@ -2,8 +2,9 @@
 //! exactly what is there.
 
 use super::authorize::redirect::ResponseMode;
-use super::{authorize, device, introspect, jwks, revoke, token};
+use super::{authorize, device, introspect, jwks, registration, revoke, token};
 use crate::app::App;
+use crate::config::RegistrationMode;
 use crate::oidc::{claims, logout, userinfo};
 use crate::page::Language;
 use crate::protect::Exchange;
@@ -60,7 +61,7 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "sid",
     ];
     all_claims.extend(claims::supported());
-    json!({
+    let mut document = json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": at(authorize::PATH),
         "token_endpoint": at(token::PATH),
@@ -94,5 +95,9 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "ui_locales_supported": languages,
         "service_documentation": at("/docs"),
-    })
+    });
+    if app.config.registration.mode != RegistrationMode::Off {
+        document["registration_endpoint"] = at(registration::PATH).into();
+    }
+    document
 }

@@ -11,6 +11,7 @@ pub mod jwks;
 pub mod metadata;
 pub mod parameters;
 pub mod pkce;
+pub mod registration;
 pub mod request;
 pub mod revoke;
 pub mod token;
@@ -44,4 +45,5 @@ pub fn routes(routes: &mut Routes) {
     routes.add(Method::POST, device::PATH, Policy::OAUTH, device::post);
     routes.add(Method::POST, introspect::PATH, Policy::OAUTH, introspect::post);
     routes.add(Method::POST, revoke::PATH, Policy::OAUTH, revoke::post);
+    registration::routes(routes);
 }

@@ -294,6 +294,19 @@ impl Exchange {
         }
     }
 
+    /// Counts a sensitive operation as the address's: whoever asks needs to be nobody in particular.
+    ///
+    /// # Errors
+    /// 429 when the address has used up the limit.
+    pub fn stranger(&self) -> Result<(), Refused> {
+        let state = self.0.state.borrow_mut();
+        let Some(route) = state.route.clone() else {
+            return Ok(());
+        };
+        let key = Key::Address(self.0.caller.address);
+        self.charge(state, &[(Tier::Sensitive, Key::Operation(&route.path, &key))])
+    }
+
     /// Tells which origins may read the answer: those of the authenticated or named client.
     pub fn allow_origins(&self, origins: Vec<String>) {
         self.0.state.borrow_mut().allowed_origins = Some(origins);

@@ -2,9 +2,10 @@
 
 pub use super::client_metadata::ClientMetadata;
 
+use super::registration_tokens::RegistrationBounds;
 use super::{Db, Tx, changed, on};
 use crate::fault::Fault;
-use crate::types::{ClientId, Resource, TenantId, Timestamp, TokenHash};
+use crate::types::{ClientId, RegistrationTokenId, Resource, TenantId, Timestamp, TokenHash};
 use sqlx::types::Json;
 
 /// How long it is kept when a client was deleted: longer than any token of it can live. A day.
@@ -37,6 +38,16 @@ pub struct Client {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// The hash of its registration access token (RFC 7592), where it registered itself.
+    pub registration_token_hash: Option<TokenHash>,
+    /// The initial access token that it registered with.
+    pub registered_with: Option<RegistrationTokenId>,
+    /// What that token let it have at most.
+    pub registration_bounds: Option<Json<RegistrationBounds>>,
+    /// The address that it registered from, where it needed no token.
+    pub registered_from: Option<String>,
+    /// When it last got a token, to within a day; kept for clients that registered themselves.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl Client {
@@ -68,7 +79,17 @@ impl Client {
             version: 1,
             created_at: now,
             updated_at: now,
+            registration_token_hash: None,
+            registered_with: None,
+            registration_bounds: None,
+            registered_from: None,
+            last_used_at: None,
         }
+    }
+
+    /// Whether it registered itself, and no administrator made it.
+    pub fn registered_itself(&self) -> bool {
+        self.registration_token_hash.is_some()
     }
 
     /// Whether a token that is bound to no grant and was issued at `iat` (Unix seconds) still counts. `iat` has whole
@@ -94,10 +115,11 @@ pub enum Use {
 pub async fn insert(db: impl Into<Db<'_>>, client: &Client) -> Result<bool, Fault> {
     const SQL: &str =
         "INSERT INTO clients (tenant_id, client_id, enabled, epoch, tokens_valid_from, secret_hash,
-            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at)
+            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at,
+            registration_token_hash, registered_with, registration_bounds, registered_from, last_used_at)
         VALUES ($1, $2, $3, $4,
             COALESCE((SELECT deleted_at FROM deleted_clients WHERE tenant_id = $1 AND client_id = $2), $5),
-            $6, NULL, NULL, $7, $8, $9, $10)
+            $6, NULL, NULL, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (tenant_id, client_id) DO NOTHING";
     let inserted = changed!(
         db,
@@ -112,6 +134,11 @@ pub async fn insert(db: impl Into<Db<'_>>, client: &Client) -> Result<bool, Faul
             .bind(client.version)
             .bind(client.created_at)
             .bind(client.updated_at)
+            .bind(&client.registration_token_hash)
+            .bind(client.registered_with)
+            .bind(&client.registration_bounds)
+            .bind(&client.registered_from)
+            .bind(client.last_used_at)
     )?;
     Ok(inserted == 1)
 }
@@ -123,7 +150,8 @@ pub async fn find(
     client_id: &ClientId,
 ) -> Result<Option<Client>, Fault> {
     const SQL: &str = "SELECT tenant_id, client_id, enabled, epoch, tokens_valid_from, secret_hash,
-            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at
+            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at,
+            registration_token_hash, registered_with, registration_bounds, registered_from, last_used_at
         FROM clients WHERE tenant_id = $1 AND client_id = $2";
     on!(db, |conn| sqlx::query_as(SQL)
         .bind(tenant)
@@ -148,11 +176,13 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Client>, Fault> {
     const FIRST: &str = "SELECT tenant_id, client_id, enabled, epoch, tokens_valid_from, secret_hash,
-            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at
+            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at,
+            registration_token_hash, registered_with, registration_bounds, registered_from, last_used_at
         FROM clients WHERE tenant_id = $1
         ORDER BY created_at DESC, client_id DESC LIMIT $2";
     const NEXT: &str = "SELECT tenant_id, client_id, enabled, epoch, tokens_valid_from, secret_hash,
-            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at
+            previous_secret_hash, previous_secret_expires_at, metadata, version, created_at, updated_at,
+            registration_token_hash, registered_with, registration_bounds, registered_from, last_used_at
         FROM clients WHERE tenant_id = $1 AND (created_at, client_id) < ($3, $4)
         ORDER BY created_at DESC, client_id DESC LIMIT $2";
     match after {
@@ -244,8 +274,6 @@ pub async fn delete(
     now: Timestamp,
 ) -> Result<bool, Fault> {
     const SQL: &str = "DELETE FROM clients WHERE tenant_id = $1 AND client_id = $2 AND version = $3";
-    const NOTE: &str = "INSERT INTO deleted_clients (tenant_id, client_id, deleted_at) VALUES ($1, $2, $3)
-        ON CONFLICT (tenant_id, client_id) DO UPDATE SET deleted_at = excluded.deleted_at";
     let deleted = changed!(
         &mut *tx,
         sqlx::query(SQL).bind(tenant).bind(client_id).bind(version)
@@ -253,8 +281,21 @@ pub async fn delete(
     if deleted == 0 {
         return Ok(false);
     }
-    changed!(&mut *tx, sqlx::query(NOTE).bind(tenant).bind(client_id).bind(now))?;
+    note_deleted(tx, tenant, client_id, now).await?;
     Ok(true)
+}
+
+/// Notes when a client was deleted, in the transaction that deletes it.
+pub(super) async fn note_deleted(
+    tx: &mut Tx,
+    tenant: TenantId,
+    client_id: &ClientId,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    const SQL: &str = "INSERT INTO deleted_clients (tenant_id, client_id, deleted_at) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id, client_id) DO UPDATE SET deleted_at = excluded.deleted_at";
+    changed!(tx, sqlx::query(SQL).bind(tenant).bind(client_id).bind(now))?;
+    Ok(())
 }
 
 /// Forgets deleted clients none of whose tokens can be alive any more, at most `limit` at once; gives how many.

@@ -25,6 +25,8 @@ mod lease;
 mod migrate;
 pub mod outbox;
 pub mod purpose_keys;
+pub mod registered_clients;
+pub mod registration_tokens;
 pub mod revoked_tokens;
 pub mod sessions;
 pub mod signing_keys;

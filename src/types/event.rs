@@ -78,6 +78,10 @@ event_types! {
     ClientRevoked = "client_revoked",
     /// A client got a new secret.
     ClientSecretRotated = "client_secret_rotated",
+    /// An initial access token was made.
+    RegistrationTokenCreated = "registration_token_created",
+    /// An initial access token was deleted.
+    RegistrationTokenDeleted = "registration_token_deleted",
     /// A user was created.
     UserCreated = "user_created",
     /// A user was changed.

@@ -53,6 +53,11 @@ uuid_id! {
     GrantId
 }
 
+uuid_id! {
+    /// An initial access token (RFC 7591 §1.2), by which it is listed and deleted.
+    RegistrationTokenId
+}
+
 impl TenantId {
     /// The tenant that exists from the first start and needs no naming.
     pub const FIRST: Self = Self(Uuid::from_u128(1));

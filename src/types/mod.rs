@@ -19,7 +19,7 @@ pub use self::admin_scope::{ADMIN_ROLE, ADMIN_SCOPES, is_admin_scope, role_allow
 pub use self::algorithm::Algorithm;
 pub use self::caller::Caller;
 pub use self::event::{Event, EventType, Outcome};
-pub use self::ids::{ClientId, GrantId, Kid, SessionId, TenantId, TenantName, UserId};
+pub use self::ids::{ClientId, GrantId, Kid, RegistrationTokenId, SessionId, TenantId, TenantName, UserId};
 pub use self::registration::{
     ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, GrantType, IntrospectionRight,
     ResponseType, SubjectType,

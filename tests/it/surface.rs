@@ -40,6 +40,11 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/oauth2/device_authorization", Access::Client),
     ("POST", "/oauth2/introspect", Access::Client),
     ("POST", "/oauth2/revoke", Access::Client),
+    // Clients do not register themselves unless the settings let them.
+    ("POST", "/oauth2/register", Access::Public(404)),
+    ("GET", "/oauth2/register/{client_id}", Access::Public(404)),
+    ("PUT", "/oauth2/register/{client_id}", Access::Public(404)),
+    ("DELETE", "/oauth2/register/{client_id}", Access::Public(404)),
     ("GET", "/oauth2/userinfo", Access::Bearer),
     ("POST", "/oauth2/userinfo", Access::Bearer),
     ("GET", "/oauth2/logout", Access::Public(200)),
@@ -125,6 +130,26 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/admin/v1/keys/{kid}", Access::Admin("keys:read")),
     ("POST", "/admin/v1/keys/rotate", Access::Admin("keys:write")),
     ("POST", "/admin/v1/keys/{kid}/revoke", Access::Admin("keys:write")),
+    (
+        "GET",
+        "/admin/v1/registration-tokens",
+        Access::Admin("registration:read"),
+    ),
+    (
+        "POST",
+        "/admin/v1/registration-tokens",
+        Access::Admin("registration:write"),
+    ),
+    (
+        "GET",
+        "/admin/v1/registration-tokens/{id}",
+        Access::Admin("registration:read"),
+    ),
+    (
+        "DELETE",
+        "/admin/v1/registration-tokens/{id}",
+        Access::Admin("registration:write"),
+    ),
     ("GET", "/admin/v1/audit", Access::Admin("audit:read")),
     ("GET", "/admin/v1/audit/{id}", Access::Admin("audit:read")),
 ];

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 /// The schemas as they are written: one file per resource.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("schemas/common.json"),
     include_str!("schemas/oauth.json"),
     include_str!("schemas/clients.json"),
@@ -13,6 +13,7 @@ const FILES: [&str; 8] = [
     include_str!("schemas/sessions.json"),
     include_str!("schemas/grants.json"),
     include_str!("schemas/keys.json"),
+    include_str!("schemas/registration.json"),
     include_str!("schemas/audit.json"),
 ];
 
@@ -34,6 +35,10 @@ static SCHEMAS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
         schemas.insert("UserPatch".to_owned(), user_patch(&create));
         schemas.insert("User".to_owned(), user_answer(create));
         schemas.insert("UserList".to_owned(), list_of("User"));
+    }
+    if let Some(token) = schemas.get("RegistrationToken").cloned() {
+        schemas.insert("RegistrationTokenCreated".to_owned(), with_token(token));
+        schemas.insert("RegistrationTokenList".to_owned(), list_of("RegistrationToken"));
     }
     schemas.insert("SessionList".to_owned(), list_of("Session"));
     schemas.insert("GrantList".to_owned(), list_of("Grant"));
@@ -102,6 +107,11 @@ fn client_answers(create: Value) -> (Value, Value) {
         json!({"type": "integer", "description": "When it was registered, in Unix seconds (RFC 7591)."});
     properties["created_at"] = time("When it was registered.");
     properties["updated_at"] = time("When it was last changed.");
+    properties["last_used_at"] =
+        time("When it last got a token, to within a day; only for a client that registered itself.");
+    properties["registration_token_id"] = json!({
+        "type": "string", "format": "uuid", "description": "The initial access token that it registered with.",
+    });
     properties["previous_secret_expires_at"] = time("Until when the secret before the last rotation works.");
     let example = json!({
         "client_id": "orders", "enabled": true, "client_name": "Order service", "consumer_class": "service",
@@ -118,6 +128,19 @@ fn client_answers(create: Value) -> (Value, Value) {
     created["properties"]["client_secret_expires_at"] =
         json!({"type": "integer", "enum": [0], "description": "0: it does not expire (RFC 7591)."});
     (client, created)
+}
+
+/// An initial access token as its creation answers it.
+fn with_token(mut token: Value) -> Value {
+    token["description"] = "An initial access token.".into();
+    token["properties"]["token"] = json!({
+        "type": "string", "pattern": "^gia_[A-Za-z0-9_-]{43}$", "description": "Shown this once.",
+    });
+    token["example"]["token"] = "gia_EXAMPLE-EXAMPLE-EXAMPLE-EXAMPLE-EXAMPLE-123".into();
+    if let Some(required) = token["required"].as_array_mut() {
+        required.push("token".into());
+    }
+    token
 }
 
 /// As for clients; a user always has a username.
@@ -203,7 +226,7 @@ fn responses() -> Value {
         (400, "The body or a parameter is not valid; every place is named."),
         (401, "There is no access token, or it is not valid here."),
         (403, "The access token lacks the scope, or the caller a right."),
-        (404, "There is no such object."),
+        (404, "There is no such object, or it is not offered."),
         (408, "The body did not arrive in time."),
         (409, "Taken, or in another state than the request supposes."),
         (412, "The object has changed since its ETag was read."),
@@ -261,6 +284,10 @@ fn security(issuer: &Issuer) -> Value {
                     "authorizationUrl": issuer.at("/oauth2/authorize"), "tokenUrl": token, "refreshUrl": token, "scopes": scopes,
                 },
             },
+        },
+        "registration_token": {
+            "type": "http", "scheme": "bearer",
+            "description": "An initial access token (RFC 7591) or a registration access token (RFC 7592).",
         },
         "openid": {"type": "openIdConnect", "openIdConnectUrl": issuer.at("/.well-known/openid-configuration")},
         "client_secret_basic": {

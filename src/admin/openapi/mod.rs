@@ -45,6 +45,7 @@ pub fn document(issuer: &Issuer) -> Value {
             {"name": "OpenID Connect", "description": "Signing in and out."},
             {"name": "Documents", "description": "What everybody may read."},
             {"name": "Clients", "description": "Registered clients."},
+            {"name": "Registration", "description": "Who may register clients (RFC 7591)."},
             {"name": "Users", "description": "Accounts of people."},
             {"name": "Sessions", "description": "Browsers in which people are signed in."},
             {"name": "Grants", "description": "What applications hold of people: token families."},

@@ -23,6 +23,8 @@ pub(super) fn paths() -> Map<String, Value> {
         "/oauth2/revoke".to_owned(),
         json!({"post": client_form("revoke", "Give up a token (RFC 7009)", "TokenForm", None, true)}),
     );
+    paths.insert("/oauth2/register".to_owned(), register());
+    paths.insert("/oauth2/register/{client_id}".to_owned(), registration());
     paths.insert("/oauth2/authorize".to_owned(), authorize());
     paths.insert("/oauth2/logout".to_owned(), logout());
     paths.insert("/oauth2/userinfo".to_owned(), userinfo());
@@ -241,6 +243,71 @@ fn userinfo() -> Value {
     }}}});
     oauth_refusals(&mut by_form["responses"], &[408, 413, 415]);
     json!({"get": operation("userinfo"), "post": by_form})
+}
+
+/// An operation of dynamic registration. The servers that offer none answer 404.
+fn registers(id: &str, summary: &str, description: &str, status: &str, statuses: &[u16]) -> Value {
+    let mut success = json!({"description": "Done.", "headers": headers_of_success()});
+    if status != "204" {
+        success["content"] = reference("application/json", "ClientInformation");
+    }
+    let mut responses = json!({status: success});
+    oauth_refusals(&mut responses, statuses);
+    json!({"operationId": id, "tags": ["OAuth"], "summary": summary, "description": description, "responses": responses})
+}
+
+fn register() -> Value {
+    let mut operation = registers(
+        "register",
+        "Register a client (RFC 7591)",
+        "As registration.mode says: with an initial access token or an access token with clients:write, or by anybody.",
+        "201",
+        &[400, 401, 403, 404, 408, 413, 415, 429, 500, 503],
+    );
+    let by_anybody = json!({});
+    operation["security"] = json!([{"registration_token": []}, {"oauth2": ["clients:write"]}, by_anybody]);
+    operation["requestBody"] =
+        json!({"required": true, "content": reference("application/json", "ClientRegistrationRequest")});
+    operation["responses"]["201"]["headers"]["Location"] = json!({"schema": {"type": "string"}});
+    json!({"post": operation})
+}
+
+fn registration() -> Value {
+    const WITH: &str = "With the client's registration access token.";
+    const ALWAYS: [u16; 6] = [401, 403, 404, 429, 500, 503];
+    const WITH_BODY: [u16; 10] = [400, 401, 403, 404, 408, 413, 415, 429, 500, 503];
+    let security = json!([{"registration_token": []}]);
+    let mut read = registers(
+        "readRegistration",
+        "Read a client's registration (RFC 7592)",
+        WITH,
+        "200",
+        &ALWAYS,
+    );
+    let mut replace = registers(
+        "replaceRegistration",
+        "Replace a client's registration (RFC 7592)",
+        WITH,
+        "200",
+        &WITH_BODY,
+    );
+    let mut delete = registers(
+        "deleteRegistration",
+        "Delete a client (RFC 7592)",
+        WITH,
+        "204",
+        &ALWAYS,
+    );
+    for operation in [&mut read, &mut replace, &mut delete] {
+        operation["security"] = security.clone();
+    }
+    replace["requestBody"] =
+        json!({"required": true, "content": reference("application/json", "ClientRegistrationRequest")});
+    let client_id = json!({
+        "name": "client_id", "in": "path", "required": true,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9._~-]{1,64}$"},
+    });
+    json!({"parameters": [client_id], "get": read, "put": replace, "delete": delete})
 }
 
 fn document(id: &str, summary: &str, media: &str, schema: &Value) -> Value {

@@ -41,6 +41,7 @@ macro_rules! number {
 mod device;
 mod limits;
 mod people;
+mod registration;
 mod server;
 mod storage;
 mod tokens;
@@ -54,6 +55,7 @@ static GROUPS: &[&[Setting]] = &[
     tokens::ALL,
     device::ALL,
     people::ALL,
+    registration::ALL,
     limits::ALL,
 ];
 

@@ -38,9 +38,11 @@ pub async fn post(
     let now = exchange.now();
     // On a task of its own: when the client goes away in the middle, what was begun is finished or put back.
     let served = actix_web::rt::spawn(async move {
-        redeem(&app, &request, now)
-            .await
-            .and_then(|token| Ok(token.to_json()?))
+        let token = redeem(&app, &request, now).await?;
+        if let Err(fault) = app.registrar.note_use(&request.client, now).await {
+            tracing::warn!(client_id = %request.client.client_id, "a client's use was not noted: {fault}");
+        }
+        Ok::<_, OauthError>(token.to_json()?)
     });
     match served.await {
         Ok(Ok(body)) => HttpResponse::Ok()

@@ -69,12 +69,20 @@ impl FromRequest for JsonBody {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let exchange = Exchange::of(&request)?;
-            let config = &exchange.edge().config().http;
-            let bytes = read(&exchange, payload, config.max_json).await?;
-            let value = parse_json(&bytes, config.json_depth).map_err(|refusal| exchange.refuse(refusal))?;
-            Ok(Self(value))
+            let max = exchange.edge().config().http.max_json;
+            Ok(Self(json_within(&exchange, payload, max).await?))
         })
     }
+}
+
+/// Reads a JSON body as [`JsonBody`] does, of at most `max` bytes.
+///
+/// # Errors
+/// 400, 408 or 413.
+pub async fn json_within(exchange: &Exchange, payload: Payload, max: usize) -> Result<Value, Refused> {
+    let config = &exchange.edge().config().http;
+    let bytes = read(exchange, payload, max.min(config.max_json)).await?;
+    parse_json(&bytes, config.json_depth).map_err(|refusal| exchange.refuse(refusal))
 }
 
 /// Reads a body of at most `max` bytes, in chunks or with a length, within `http.body_timeout_s`.

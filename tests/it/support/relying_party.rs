@@ -168,6 +168,18 @@ impl RelyingParty {
         }
     }
 
+    /// A client that has registered itself, out of what it was answered.
+    pub fn of_registration(registered: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let method = AuthMethod::parse(&text(&registered["token_endpoint_auth_method"])).expect("a method");
+        Self {
+            client_id: text(&registered["client_id"]),
+            secret: registered["client_secret"].as_str().map(str::to_owned),
+            redirect_uri: text(&registered["redirect_uris"][0]),
+            method,
+        }
+    }
+
     /// An authorization request for `openid`, with PKCE, `state` and `nonce`.
     pub fn ask(&self, app: &TestApp) -> Asked {
         self.ask_for(app, &[])

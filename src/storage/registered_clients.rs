@@ -1,0 +1,82 @@
+//! Clients that registered themselves (RFC 7591): how many there are, whether they are used, and the end of those that
+//! are not.
+
+use super::{Db, Tx, changed, clients, on};
+use crate::fault::Fault;
+use crate::types::{ClientId, TenantId, Timestamp};
+
+/// A use is noted when the last one that was noted is so many seconds ago: a day.
+pub const NOTED_AFTER_S: i64 = 86_400;
+
+/// Lets registrations of one tenant happen one after another until the end of the transaction, so that none that comes
+/// at the same time goes uncounted. The tenant's row serves as the turnstile; it stays as it is.
+pub async fn take_turn(tx: &mut Tx, tenant: TenantId) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE tenants SET version = version WHERE id = $1";
+    changed!(tx, sqlx::query(SQL).bind(tenant))?;
+    Ok(())
+}
+
+/// How many such clients the tenant has: all, and of these the ones that were registered from `address` without a token.
+pub async fn count(tx: &mut Tx, tenant: TenantId, address: &str) -> Result<(i64, i64), Fault> {
+    const SQL: &str = "SELECT COUNT(*), COUNT(CASE WHEN registered_from = $2 THEN 1 END)
+        FROM clients WHERE tenant_id = $1 AND registration_token_hash IS NOT NULL";
+    on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(tenant)
+        .bind(address)
+        .fetch_one(conn))
+}
+
+/// Notes that a client was used, unless that was noted within the last day. `false` when there was nothing to note.
+pub async fn note_use(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    client_id: &ClientId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    const SQL: &str = "UPDATE clients SET last_used_at = $3
+        WHERE tenant_id = $1 AND client_id = $2 AND registration_token_hash IS NOT NULL AND last_used_at <= $4";
+    let noted = changed!(
+        db,
+        sqlx::query(SQL)
+            .bind(tenant)
+            .bind(client_id)
+            .bind(now)
+            .bind(now.plus_seconds(-NOTED_AFTER_S))
+    )?;
+    Ok(noted == 1)
+}
+
+/// Clients that were last used before, longest unused first, at most `limit`.
+pub async fn unused(
+    db: impl Into<Db<'_>>,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<(TenantId, ClientId)>, Fault> {
+    const SQL: &str = "SELECT tenant_id, client_id FROM clients
+        WHERE registration_token_hash IS NOT NULL AND last_used_at < $1 ORDER BY last_used_at LIMIT $2";
+    on!(db, |conn| sqlx::query_as(SQL)
+        .bind(before)
+        .bind(limit)
+        .fetch_all(conn))
+}
+
+/// Deletes a client, unless it was used meanwhile or somebody else has deleted it.
+pub async fn delete_unused(
+    tx: &mut Tx,
+    tenant: TenantId,
+    client_id: &ClientId,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    const SQL: &str = "DELETE FROM clients
+        WHERE tenant_id = $1 AND client_id = $2 AND registration_token_hash IS NOT NULL AND last_used_at < $3";
+    let deleted = changed!(
+        &mut *tx,
+        sqlx::query(SQL).bind(tenant).bind(client_id).bind(before)
+    )?;
+    if deleted == 0 {
+        return Ok(false);
+    }
+    clients::note_deleted(tx, tenant, client_id, now).await?;
+    Ok(true)
+}
