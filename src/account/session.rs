@@ -160,7 +160,7 @@ impl Accounts {
         event: Event,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        let event = event.with("session", id.to_string()).with("reason", reason);
+        let event = event.with("session_id", id.to_string()).with("reason", reason);
         let mut tx = self.store.begin().await?;
         if !sessions::end(&mut tx, tenant, id, reason, now).await? {
             return Ok(false);

@@ -92,6 +92,8 @@ on_both_engines! {
         let ended = records.iter().find(|record| record.event_type == "session_ended").unwrap();
         assert_eq!(ended.user, Some(alice.id.to_string()));
         assert_eq!(ended.metadata["reason"], "other_user");
+        assert_eq!(ended.metadata["session_id"], first.session.id.to_string());
+        assert!(ended.metadata.get("session").is_none(), "one name for one thing");
     }
 
     /// R-SSO-09: "Logout destroys the server-side session so the old cookie stops at once."
