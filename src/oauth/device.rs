@@ -57,7 +57,7 @@ pub async fn post(
     let served = async {
         let request = ClientRequest::read(&app, &exchange, &http, form.0, PATH).await?;
         let codes = begin(&app, &exchange, &request, exchange.now()).await?;
-        Ok::<_, Unserved>(body(&app, &codes, &app.config.issuer)?)
+        Ok::<_, Unserved>(body(&app, &codes, &exchange.tenant().issuer)?)
     };
     match served.await {
         Ok(body) => HttpResponse::Ok().content_type("application/json").body(body),

@@ -11,8 +11,8 @@ use crate::support::webdriver::Chromium;
 use crate::support::{Engine, TestApp};
 use futures_util::future::join_all;
 use grantor::jobs;
-use grantor::storage::clients::ClientMetadata;
-use grantor::types::{AuthMethod, GrantType, Resource, ScopeSet};
+use grantor::storage::clients::{self, Client, ClientMetadata};
+use grantor::types::{AuthMethod, ClientId, GrantType, Resource, ScopeSet, TenantId};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -654,6 +654,44 @@ async fn scripts_of_the_clients_origin_may_read_the_answer() {
         .await
         .expect(200);
     assert_eq!(answer.header("access-control-allow-origin"), "");
+}
+
+/// At another tenant everything is that tenant's: addresses, and what the codes are good for.
+#[tokio::test]
+async fn each_tenant_has_its_own_devices() {
+    let p = provider(Engine::Sqlite).await;
+    let tenant = crate::tenants::bare_tenant(&p.app, "acme", true).await;
+    let id = ClientId::parse(&p.rp.client_id).expect("a client id");
+    let mut conn = p.app.db.main.write().await.expect("a connection");
+    let client = clients::find(&mut conn, TenantId::FIRST, &id)
+        .await
+        .expect("an answer")
+        .expect("the client");
+    let twin = Client {
+        tenant_id: tenant,
+        ..client
+    };
+    assert!(clients::insert(&mut conn, &twin).await.expect("an answer"));
+    drop(conn);
+    let json =
+        p.rp.post(&p.app, &format!("/t/acme{ENDPOINT}"), &[("scope", "openid")])
+            .await
+            .expect(200)
+            .json();
+    let page = format!("{}/t/acme/device", p.app.issuer());
+    assert_eq!(json["verification_uri"], page);
+    let (device, user) = (
+        json["device_code"].as_str().expect("a code"),
+        json["user_code"].as_str().expect("a code"),
+    );
+    refused(poll(&p.app, &p.rp, device).await, 400, "invalid_grant");
+    enter(&mut Browser::new(&p.app), user).await.expect_code_refused();
+    let fields = [("grant_type", GRANT), ("device_code", device)];
+    refused(
+        p.rp.post(&p.app, "/t/acme/oauth2/token", &fields).await,
+        400,
+        "authorization_pending",
+    );
 }
 
 /// Neither code can be read in the database.
