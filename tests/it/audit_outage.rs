@@ -1,6 +1,7 @@
 //! The audit store is blocked while codes are redeemed, tokens rotated and replayed, and then released: nothing is issued that is
 //! not audited, nothing is lost that was not issued, and what takes rights away happened all the same (design.md, Order).
 
+use crate::support::http::{Answer, Call};
 use crate::support::people::Person;
 use crate::support::provider::{Provider, history, refused};
 use crate::support::relying_party::{RelyingParty, Tokens};
@@ -50,7 +51,7 @@ impl Blockade {
 }
 
 /// Asks until the server has recovered, which it does by itself.
-pub async fn recovered(mut ask: impl AsyncFnMut() -> crate::support::http::Answer) -> Tokens {
+pub async fn recovered(mut ask: impl AsyncFnMut() -> Answer) -> Tokens {
     let started = Instant::now();
     loop {
         let answer = ask().await;
@@ -159,4 +160,55 @@ on_both_engines! {
             assert!(!rp.is_active(&p.app, &third.access).await);
         }
     }
+
+    /// The same code or refresh token again, here and at another replica, while its first use waits for a blocked audit store:
+    /// nothing has left the server, so it is no theft, also without a retry window. Once a use stands, its repetition is.
+    async fn a_repetition_of_what_is_put_back_is_no_theft(engine: Engine) {
+        let mut p = Provider::new(engine).await;
+        let other = p.app.replica().await;
+        let asked = p.rp.ask(&p.app);
+        let code = p.browser.authorize(&asked.url, &p.alice).await.code();
+        let held = p.sign_in().await;
+        let blockade = Blockade::of(&p.app).await;
+        let started = Instant::now();
+        let code_form = [
+            ("grant_type", "authorization_code"), ("code", &*code), ("redirect_uri", &*p.rp.redirect_uri),
+            ("code_verifier", &*asked.pkce.verifier),
+        ];
+        let refresh_form = [("grant_type", "refresh_token"), ("refresh_token", &*held.refresh)];
+        let mut calls = Vec::new();
+        for (millis, app) in [(0, &p.app), (700, &p.app), (1_000, &other)] {
+            for form in [&code_form[..], &refresh_form[..]] {
+                calls.push(later(millis, p.rp.call(app, "/oauth2/token", form)));
+            }
+        }
+        let answers = join_all(calls).await;
+        assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
+        for answer in answers {
+            assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());
+            assert!(!answer.header("retry-after").is_empty());
+        }
+        blockade.lift().await;
+        let first = recovered(async || p.rp.redeem_code(&p.app, &code, &asked.pkce.verifier).await).await;
+        let second = recovered(async || p.rp.refresh(&p.app, &held.refresh).await).await;
+        for tokens in [&first, &second] {
+            assert!(p.rp.is_active(&p.app, &tokens.access).await);
+            let log = history(&p.app, &tokens.family()).await;
+            assert!(!log.iter().any(|record| record.event_type == "family_revoked"), "{log:#?}");
+        }
+        // Now that they stand: theft, at whichever replica, and at once.
+        let started = Instant::now();
+        refused(p.rp.redeem_code(&other, &code, &asked.pkce.verifier).await, 400, "invalid_grant");
+        refused(p.rp.refresh(&p.app, &held.refresh).await, 400, "invalid_grant");
+        assert!(started.elapsed() < Duration::from_secs(4), "the record says so: {:?}", started.elapsed());
+        for tokens in [&first, &second] {
+            assert!(!p.rp.is_active(&p.app, &tokens.access).await);
+        }
+    }
+}
+
+/// Sends a request after so many milliseconds.
+async fn later(millis: u64, call: Call<'_>) -> Answer {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    call.send().await
 }

@@ -3,6 +3,7 @@
 use super::issue::TokenResponse;
 use super::refresh_token::{Narrowed, put_back};
 use super::refuse;
+use super::unsettled;
 use super::user_tokens::{self, Occasion};
 use crate::app::App;
 use crate::audit::EventType;
@@ -82,6 +83,9 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
         }
         Redemption::Mismatch(grant) => (grant, End::CodeMismatch),
         Redemption::Stolen(grant) => (grant, End::StolenCode),
+        Redemption::Replayed(grant) if unsettled::was_put_back(app, &grant, &presented, now).await? => {
+            return Err(unsettled::try_again().into());
+        }
         Redemption::Replayed(grant) => (grant, End::CodeReuse),
         Redemption::Refused(why, grant) => {
             return refuse(app, request, EventType::TokenIssued, grant.as_deref(), why, now);

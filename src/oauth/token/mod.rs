@@ -5,6 +5,7 @@ mod client_credentials;
 mod device_code;
 pub mod issue;
 mod refresh_token;
+mod unsettled;
 mod user_tokens;
 
 use self::issue::TokenResponse;

@@ -2,6 +2,7 @@
 
 use super::issue::TokenResponse;
 use super::refuse;
+use super::unsettled;
 use super::user_tokens::{self, Occasion};
 use crate::app::App;
 use crate::audit::EventType;
@@ -75,6 +76,9 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
         }
         Rotation::Repeated(grant) => {
             Ok(user_tokens::issue(app, request, &keys, &grant, &narrowed, Occasion::Repeat, now).await?)
+        }
+        Rotation::Replayed(grant) if unsettled::was_put_back(app, &grant, &presented, now).await? => {
+            Err(unsettled::try_again().into())
         }
         Rotation::Stolen(grant) | Rotation::Replayed(grant) => {
             let by = client.client_id.as_str();
