@@ -150,6 +150,14 @@ impl Accounts {
                 None => return Ok(Err(Rejected::Stale)),
             }
         }
+        if stored.epoch != user.epoch {
+            let reason = if stored.enabled {
+                "password_changed"
+            } else {
+                "user_disabled"
+            };
+            sessions::end_all(&mut tx, tenant, user.id, None, reason, now).await?;
+        }
         self.commit(tx, event).await?;
         Ok(Ok(stored))
     }
@@ -176,6 +184,7 @@ impl Accounts {
         let mut tx = self.store.begin().await?;
         match users::set_password(&mut tx, user.tenant_id, user.id, new, now).await? {
             Some(stored) => {
+                sessions::end_all(&mut tx, user.tenant_id, user.id, None, "password_changed", now).await?;
                 self.commit(tx, event.user(user.id)).await?;
                 Ok(Ok(stored))
             }
@@ -226,6 +235,8 @@ impl Accounts {
         let Some(changed) = users::set_password(&mut tx, tenant, user.id, new, now).await? else {
             return Ok(PasswordChange::WrongPassword);
         };
+        let spared = session.map(|session| session.id);
+        sessions::end_all(&mut tx, tenant, user.id, spared, "password_changed", now).await?;
         let cookie = match session {
             None => None,
             Some(session) => {
@@ -241,18 +252,33 @@ impl Accounts {
     }
 
     /// Ends all sessions and families of a user. `false` when there is no such user.
-    pub async fn revoke(&self, tenant: TenantId, id: UserId, event: Event) -> Result<bool, Fault> {
+    pub async fn revoke(
+        &self,
+        tenant: TenantId,
+        id: UserId,
+        event: Event,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
         let mut tx = self.store.begin().await?;
         if !users::raise_epoch(&mut tx, tenant, id).await? {
             return Ok(false);
         }
+        sessions::end_all(&mut tx, tenant, id, None, "user_revoked", now).await?;
         self.commit(tx, event.user(id)).await?;
         Ok(true)
     }
 
     /// Removes an account that stands as `user`, with its sessions and consents; its families are over.
-    pub async fn delete(&self, user: &User, event: Event) -> Result<Result<(), Rejected>, Fault> {
+    pub async fn delete(
+        &self,
+        user: &User,
+        event: Event,
+        now: Timestamp,
+    ) -> Result<Result<(), Rejected>, Fault> {
         let mut tx = self.store.begin().await?;
+        // Locks the row before its sessions, as every other way to end them does.
+        users::raise_epoch(&mut tx, user.tenant_id, user.id).await?;
+        sessions::end_all(&mut tx, user.tenant_id, user.id, None, "user_deleted", now).await?;
         if !users::delete(&mut tx, user.tenant_id, user.id, Some(user.version)).await? {
             return Ok(Err(Rejected::Stale));
         }

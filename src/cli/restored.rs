@@ -10,7 +10,7 @@ use super::print;
 use crate::app::Stores;
 use crate::audit::{self, Event, EventType, lead};
 use crate::fault::Fault;
-use crate::storage::{audit as audit_store, audit_heads, clients, outbox, users};
+use crate::storage::{audit as audit_store, audit_heads, clients, outbox, sessions, users};
 use crate::types::{Caller, TenantId, Timestamp};
 use clap::Args;
 
@@ -47,6 +47,7 @@ impl Restored {
         let mut tx = stores.main.begin().await?;
         if !self.accept {
             users::raise_all_epochs(&mut tx).await?;
+            sessions::end_every(&mut tx, "restored", now).await?;
             clients::raise_all_epochs(&mut tx, now).await?;
         }
         outbox::insert(&mut tx, &event).await?;

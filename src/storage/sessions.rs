@@ -3,7 +3,8 @@
 //! A session lives while it was not ended, its 8 hours are not over, and its user is enabled and has the epoch that the
 //! session copied: one statement tests all of it (`live!`), so that a revoked user's sessions are over at once.
 
-use super::{Db, Tx, changed, on};
+use super::ended_sessions::{self, Ended};
+use super::{Db, Store, Tx, changed, on};
 use crate::fault::Fault;
 use crate::types::{SessionId, TenantId, Timestamp, TokenHash, UserId};
 use sqlx::types::Json;
@@ -280,40 +281,83 @@ pub async fn carry_over(
     )? == 1)
 }
 
-/// Ends a session; grants without `offline_access` end with it. `false` when it had ended already or never was.
+/// Ends a session; grants without `offline_access` end with it, and its relying parties are to be told. `false` when it
+/// had ended already or never was.
 pub async fn end(
-    db: impl Into<Db<'_>>,
+    tx: &mut Tx,
     tenant: TenantId,
     id: SessionId,
     reason: &str,
     now: Timestamp,
 ) -> Result<bool, Fault> {
     const SQL: &str = "UPDATE sessions SET ended_at = $3, end_reason = $4
-        WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL";
-    Ok(changed!(db, sqlx::query(SQL).bind(tenant).bind(id).bind(now).bind(reason))? == 1)
+        WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL RETURNING tenant_id, id, user_id";
+    let ended: Vec<Ended> = on!(&mut *tx, |conn| sqlx::query_as(SQL)
+        .bind(tenant)
+        .bind(id)
+        .bind(now)
+        .bind(reason)
+        .fetch_all(conn))?;
+    ended_sessions::note(tx, &ended, now).await?;
+    Ok(!ended.is_empty())
 }
 
-/// Ends all sessions of a user, except perhaps one.
+/// Ends all sessions of a user, except perhaps one, in the transaction that takes the user's rights away; gives how many
+/// they were. It has the user's row locked, so that no session of the present epoch can begin meanwhile.
 pub async fn end_all(
-    db: impl Into<Db<'_>>,
+    tx: &mut Tx,
     tenant: TenantId,
     user: UserId,
     except: Option<SessionId>,
     reason: &str,
     now: Timestamp,
-) -> Result<u64, Fault> {
+) -> Result<usize, Fault> {
     const SQL: &str = "UPDATE sessions SET ended_at = $3, end_reason = $4
-        WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND id <> $5";
+        WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND id <> $5 RETURNING tenant_id, id, user_id";
     let except = except.map_or(Uuid::nil(), |id| id.0);
-    changed!(
-        db,
-        sqlx::query(SQL)
-            .bind(tenant)
-            .bind(user)
-            .bind(now)
-            .bind(reason)
-            .bind(except)
-    )
+    let ended: Vec<Ended> = on!(&mut *tx, |conn| sqlx::query_as(SQL)
+        .bind(tenant)
+        .bind(user)
+        .bind(now)
+        .bind(reason)
+        .bind(except)
+        .fetch_all(conn))?;
+    ended_sessions::note(tx, &ended, now).await?;
+    Ok(ended.len())
+}
+
+/// Whether [`end_expired`] would find something: most of the time there is nothing to write.
+pub async fn any_expired(store: &Store, now: Timestamp) -> Result<bool, Fault> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM sessions WHERE ended_at IS NULL AND expires_at <= $1)";
+    on!(&mut store.read().await?, |conn| sqlx::query_scalar(SQL)
+        .bind(now)
+        .fetch_one(conn))
+}
+
+/// Ends up to `limit` sessions of all tenants whose time is over; gives how many they were.
+pub async fn end_expired(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<usize, Fault> {
+    const SQL: &str = "UPDATE sessions SET ended_at = expires_at, end_reason = 'expired'
+        WHERE ended_at IS NULL AND (tenant_id, id) IN
+            (SELECT tenant_id, id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1
+             ORDER BY expires_at LIMIT $2)
+        RETURNING tenant_id, id, user_id";
+    let ended: Vec<Ended> = on!(&mut *tx, |conn| sqlx::query_as(SQL)
+        .bind(now)
+        .bind(limit)
+        .fetch_all(conn))?;
+    ended_sessions::note(tx, &ended, now).await?;
+    Ok(ended.len())
+}
+
+/// Ends every session of all tenants: after a restore.
+pub async fn end_every(tx: &mut Tx, reason: &str, now: Timestamp) -> Result<(), Fault> {
+    const NOTE: &str = "INSERT INTO ended_sessions (tenant_id, session_id, user_id, ended_at)
+        SELECT tenant_id, id, user_id, CAST($1 AS TIMESTAMPTZ) FROM sessions WHERE ended_at IS NULL
+        ON CONFLICT (tenant_id, session_id) DO NOTHING";
+    const END: &str = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL";
+    changed!(&mut *tx, sqlx::query(NOTE).bind(now))?;
+    changed!(tx, sqlx::query(END).bind(now).bind(reason))?;
+    Ok(())
 }
 
 /// Notes that an authorization request got from the user what it asked for.

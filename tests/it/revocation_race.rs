@@ -159,7 +159,7 @@ impl World {
             Revoked::User => {
                 assert!(
                     app.accounts
-                        .revoke(T, self.p.alice.id, event(EventType::UserRevoked))
+                        .revoke(T, self.p.alice.id, event(EventType::UserRevoked), now)
                         .await
                         .unwrap()
                 );

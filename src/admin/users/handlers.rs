@@ -112,7 +112,7 @@ pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
     for _ in 0..ATTEMPTS {
         let user = find_to_change(&call, &actor).await?;
         let event = call.event(&actor, EventType::UserDeleted)?;
-        match call.app().accounts.delete(&user, event).await? {
+        match call.app().accounts.delete(&user, event, call.now()).await? {
             Ok(()) => return Ok(HttpResponse::NoContent().finish()),
             Err(Rejected::Stale) => {}
             Err(rejected) => return Err(refused(rejected)),
@@ -125,7 +125,8 @@ pub(super) async fn revoke(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
     let user = find_to_change(&call, &actor).await?;
     let event = call.event(&actor, EventType::UserRevoked)?;
-    if call.app().accounts.revoke(call.tenant(), user.id, event).await? {
+    let accounts = &call.app().accounts;
+    if accounts.revoke(call.tenant(), user.id, event, call.now()).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(problem::not_found().into())

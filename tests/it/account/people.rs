@@ -104,8 +104,8 @@ on_both_engines! {
         assert_eq!(changed.version, user.version + 1);
         let again = world.accounts.update(&user, &checked, None, event(), START).await.unwrap();
         assert_eq!(again.unwrap_err(), Rejected::Stale);
-        assert_eq!(world.accounts.delete(&user, event()).await.unwrap(), Err(Rejected::Stale));
-        assert_eq!(world.accounts.delete(&changed, event()).await.unwrap(), Ok(()));
+        assert_eq!(world.accounts.delete(&user, event(), START).await.unwrap(), Err(Rejected::Stale));
+        assert_eq!(world.accounts.delete(&changed, event(), START).await.unwrap(), Ok(()));
         assert_eq!(world.accounts.find(T, "alice").await.unwrap(), None);
     }
 
@@ -118,9 +118,9 @@ on_both_engines! {
         let user = accounts.update(&user, &checked, None, event(EventType::UserUpdated), START).await.unwrap().unwrap();
         let changed = event(EventType::UserPasswordChanged);
         let user = accounts.set_password(&user, password("through a looking glass"), changed, START).await.unwrap().unwrap();
-        assert!(accounts.revoke(T, user.id, event(EventType::UserRevoked)).await.unwrap());
-        accounts.delete(&user, event(EventType::UserDeleted)).await.unwrap().unwrap();
-        assert!(!accounts.revoke(T, user.id, event(EventType::UserRevoked)).await.unwrap());
+        assert!(accounts.revoke(T, user.id, event(EventType::UserRevoked), START).await.unwrap());
+        accounts.delete(&user, event(EventType::UserDeleted), START).await.unwrap().unwrap();
+        assert!(!accounts.revoke(T, user.id, event(EventType::UserRevoked), START).await.unwrap());
         let types: Vec<_> = world
             .records()
             .await
@@ -137,7 +137,7 @@ on_both_engines! {
         let user = world.alice().await;
         let cookie = signed_in(&world, &user).await;
         assert!(lives(&world, &cookie).await);
-        accounts.revoke(T, user.id, world.event(EventType::UserRevoked)).await.unwrap();
+        accounts.revoke(T, user.id, world.event(EventType::UserRevoked), START).await.unwrap();
         assert!(!lives(&world, &cookie).await);
         // A sign-in that was checked before does not outlive it.
         let late = signed_in(&world, &user).await;

@@ -2,11 +2,12 @@
 
 use super::users::{NOW, insert as insert_user, tenant, user};
 use crate::support::{Engine, TestDb};
-use grantor::storage::Store;
 use grantor::storage::sessions::{self, Filter, Interaction, Session};
 use grantor::storage::users::{self, NewPassword, PasswordHash, User};
+use grantor::storage::{Store, ended_sessions};
 use grantor::types::{SessionId, TenantId, TokenHash};
 use sqlx::types::Json;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 const T: TenantId = TenantId::FIRST;
@@ -77,9 +78,11 @@ on_both_engines! {
     async fn a_session_ends_once(engine: Engine) {
         let db = filled(engine).await;
         let id = session(1, 1).id;
-        let mut conn = db.main.write().await.unwrap();
-        assert!(sessions::end(&mut conn, T, id, "logout", NOW).await.unwrap());
-        assert!(!sessions::end(&mut conn, T, id, "admin", NOW).await.unwrap());
+        let mut tx = db.main.begin().await.unwrap();
+        assert!(sessions::end(&mut tx, T, id, "logout", NOW).await.unwrap());
+        assert!(!sessions::end(&mut tx, T, id, "admin", NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        let mut conn = db.main.read().await.unwrap();
         let ended = sessions::find(&mut conn, T, id).await.unwrap().unwrap();
         assert_eq!((ended.ended_at, ended.end_reason.as_deref()), (Some(NOW), Some("logout")));
         drop(conn);
@@ -89,17 +92,18 @@ on_both_engines! {
 
     async fn all_sessions_of_a_user_end_but_the_present_one(engine: Engine) {
         let db = filled(engine).await;
-        let mut conn = db.main.write().await.unwrap();
+        let mut tx = db.main.begin().await.unwrap();
         let present = Some(session(2, 1).id);
-        assert_eq!(sessions::end_all(&mut conn, T, user(1).id, present, "user", NOW).await.unwrap(), 2);
-        drop(conn);
+        assert_eq!(sessions::end_all(&mut tx, T, user(1).id, present, "user", NOW).await.unwrap(), 2);
+        tx.commit().await.unwrap();
         for (n, living) in [(1, false), (2, true), (3, false), (4, true)] {
             assert_eq!(lives(&db.main, n).await, living, "session {n}");
         }
-        assert_eq!(
-            sessions::end_all(&mut db.main.write().await.unwrap(), T, user(1).id, None, "user", NOW).await.unwrap(),
-            1
-        );
+        let mut tx = db.main.begin().await.unwrap();
+        assert_eq!(sessions::end_all(&mut tx, T, user(1).id, None, "user", NOW).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        let noted: HashSet<_> = ended_sessions::list(&db.main, 10).await.unwrap().into_iter().map(|ended| ended.id).collect();
+        assert_eq!(noted, [1, 2, 3].map(|n| session(n, 1).id).into(), "their relying parties are to be told");
     }
 
     async fn a_revoked_disabled_or_deleted_user_has_no_sessions(engine: Engine) {
