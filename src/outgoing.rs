@@ -1,4 +1,4 @@
-//! The one way by which the server sends requests of its own: to a client's `jwks_uri`, later to logout and webhook
+//! The one way by which the server sends requests of its own: to a client's `jwks_uri` or logout endpoint, later to webhook
 //! endpoints. Whoever registers a client chooses these URLs, so the requests are guarded against reaching what only the
 //! server can reach (server-side request forgery): https only, public addresses only, no redirects, no proxy, bounded in
 //! time and size. The address that was checked is the address that is connected to.
@@ -110,16 +110,27 @@ impl Outgoing {
         body: Vec<u8>,
         max_bytes: usize,
     ) -> Result<Answer, OutgoingError> {
+        read(self.send(url, content_type, body).await?, max_bytes).await
+    }
+
+    /// Delivers a document and gives the status of the answer, whose body is not read.
+    ///
+    /// # Errors
+    /// As [`Outgoing::get`].
+    pub async fn deliver(&self, url: &str, content_type: &str, body: Vec<u8>) -> Result<u16, OutgoingError> {
+        Ok(self.send(url, content_type, body).await?.status().as_u16())
+    }
+
+    async fn send(&self, url: &str, content_type: &str, body: Vec<u8>) -> Result<Response, OutgoingError> {
         let url = Url::parse(url).map_err(|_| OutgoingError::Forbidden("the target is not a URL"))?;
         let client = self.client_for(&url)?;
-        let response = client
+        client
             .post(url)
             .header(header::CONTENT_TYPE, content_type)
             .body(body)
             .send()
             .await
-            .map_err(|error| classify(&error))?;
-        read(response, max_bytes).await
+            .map_err(|error| classify(&error))
     }
 
     /// The client for a URL that may be requested. An address literal never reaches the resolver, so it is checked here.

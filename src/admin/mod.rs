@@ -5,6 +5,7 @@ mod audit;
 mod call;
 pub mod clients;
 mod consents;
+mod deliveries;
 mod docs;
 mod grants;
 mod keys;
@@ -32,6 +33,7 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
         sessions::OPERATIONS,
         grants::OPERATIONS,
         consents::OPERATIONS,
+        deliveries::OPERATIONS,
         keys::OPERATIONS,
         registration_tokens::OPERATIONS,
         audit::OPERATIONS,
@@ -46,6 +48,7 @@ pub fn routes(routes: &mut Routes) {
     sessions::routes(routes);
     grants::routes(routes);
     consents::routes(routes);
+    deliveries::routes(routes);
     keys::routes(routes);
     registration_tokens::routes(routes);
     audit::routes(routes);

@@ -2,7 +2,7 @@
 
 use super::{
     Argon2Config, AuditConfig, BootstrapConfig, BreakerConfig, Config, DatabaseConfig, DeviceConfig,
-    HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, OutgoingConfig, RegistrationConfig,
+    HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, LogoutConfig, OutgoingConfig, RegistrationConfig,
     RegistrationMode, SessionConfig, TlsFiles, TokenConfig, parse,
 };
 use crate::types::{Algorithm, ClientId, Issuer, Malformed, ScopeSet, Secret};
@@ -76,6 +76,7 @@ impl Draft {
                 max_clients: 0,
                 unused_days: 0,
             },
+            logout: LogoutConfig { tries: 0 },
             keys: KeyConfig {
                 rsa_bits: 0,
                 rotation_days: 0,

@@ -58,6 +58,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// Clients that register themselves.
     pub registration: RegistrationConfig,
+    /// Telling relying parties that a session is over.
+    pub logout: LogoutConfig,
     /// Signing keys.
     pub keys: KeyConfig,
     /// The first client and the first user.
@@ -197,6 +199,13 @@ pub struct SessionConfig {
     pub idle_s: i64,
     /// `SameSite=Strict` instead of `Lax`.
     pub strict_cookie: bool,
+}
+
+/// Telling relying parties that a session is over.
+#[derive(Clone, Debug)]
+pub struct LogoutConfig {
+    /// Attempts at delivering a logout token, 1 to 100.
+    pub tries: i64,
 }
 
 /// Signing keys.

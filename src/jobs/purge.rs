@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::fault::Fault;
 use crate::storage::{
-    attempts, authorization_requests, clients, device_requests, grants, registration_tokens, revoked_tokens,
-    sessions,
+    attempts, authorization_requests, clients, deliveries, device_requests, grants, registration_tokens,
+    revoked_tokens, sessions,
 };
 use crate::types::Timestamp;
 
@@ -34,5 +34,6 @@ pub async fn run(app: &App, now: Timestamp) -> Result<(), Fault> {
     in_portions!(registration_tokens::purge);
     in_portions!(authorization_requests::purge);
     in_portions!(device_requests::purge);
+    in_portions!(deliveries::purge);
     Ok(())
 }

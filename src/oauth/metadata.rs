@@ -94,6 +94,8 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
         "ui_locales_supported": languages,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "service_documentation": at("/docs"),
     });
     if app.config.registration.mode != RegistrationMode::Off {

@@ -1,5 +1,6 @@
 //! OpenID Connect on top of OAuth: claims, ID tokens, UserInfo, logout.
 
+pub mod backchannel;
 pub mod claims;
 pub mod claims_request;
 pub mod id_token;

@@ -255,7 +255,7 @@ pub async fn list(
         "SELECT ",
         columns!(),
         " FROM deliveries WHERE tenant_id = $1 AND id < $2 AND (receiver = $3 OR $3 IS NULL) \
-           AND ($4 IS NULL OR (dead_at IS NOT NULL) = $4) ORDER BY id DESC LIMIT $5"
+           AND ((dead_at IS NOT NULL) = $4 OR $4 IS NULL) ORDER BY id DESC LIMIT $5"
     );
     on!(db, |conn| sqlx::query_as(SQL)
         .bind(tenant)

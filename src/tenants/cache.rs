@@ -76,6 +76,16 @@ impl Tenants {
             .map_err(|shared: Arc<Fault>| Fault::shared(&shared))
     }
 
+    /// The tenant of this id, enabled or not, as the database has it now: for jobs, which have no URL to go by. `None` when
+    /// it was deleted.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn by_id(&self, id: TenantId) -> Result<Option<Tenant>, Fault> {
+        let row = tenants::find(&mut self.store.read().await?, id).await?;
+        Ok(row.map(|row| Tenant::of(row, &self.first.issuer)))
+    }
+
     /// Forgets what is fresh: called after a change was committed, so that it holds at once on this replica.
     pub fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);

@@ -112,6 +112,12 @@ event_types! {
     ServerStarted = "server_started",
     /// The server stopped in order.
     ServerStopped = "server_stopped",
+    /// A message to a receiver outside could not be delivered and is a dead letter.
+    DeliveryFailed = "delivery_failed",
+    /// A dead letter was sent on its way again.
+    DeliveryRetried = "delivery_retried",
+    /// A message to a receiver outside was removed.
+    DeliveryDeleted = "delivery_deleted",
     /// An outgoing request to a forbidden address was refused.
     SsrfBlocked = "ssrf_blocked",
     /// Ordinary refusals that came while the log could not keep up, counted together.

@@ -126,6 +126,18 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/consents/{id}",
         Access::Admin("consents:write"),
     ),
+    ("GET", "/admin/v1/deliveries", Access::Admin("webhooks:read")),
+    ("GET", "/admin/v1/deliveries/{id}", Access::Admin("webhooks:read")),
+    (
+        "DELETE",
+        "/admin/v1/deliveries/{id}",
+        Access::Admin("webhooks:write"),
+    ),
+    (
+        "POST",
+        "/admin/v1/deliveries/{id}/retry",
+        Access::Admin("webhooks:write"),
+    ),
     ("GET", "/admin/v1/keys", Access::Admin("keys:read")),
     ("GET", "/admin/v1/keys/{kid}", Access::Admin("keys:read")),
     ("POST", "/admin/v1/keys/rotate", Access::Admin("keys:write")),

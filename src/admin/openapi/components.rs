@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 /// The schemas as they are written: one file per resource.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("schemas/common.json"),
     include_str!("schemas/oauth.json"),
     include_str!("schemas/clients.json"),
     include_str!("schemas/users.json"),
     include_str!("schemas/sessions.json"),
     include_str!("schemas/grants.json"),
+    include_str!("schemas/deliveries.json"),
     include_str!("schemas/keys.json"),
     include_str!("schemas/registration.json"),
     include_str!("schemas/audit.json"),
@@ -42,6 +43,7 @@ static SCHEMAS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     }
     schemas.insert("SessionList".to_owned(), list_of("Session"));
     schemas.insert("GrantList".to_owned(), list_of("Grant"));
+    schemas.insert("DeliveryList".to_owned(), list_of("Delivery"));
     schemas.insert("ConsentList".to_owned(), list_of("Consent"));
     schemas
 });

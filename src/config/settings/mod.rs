@@ -40,6 +40,7 @@ macro_rules! number {
 
 mod device;
 mod limits;
+mod logout;
 mod people;
 mod registration;
 mod server;
@@ -56,6 +57,7 @@ static GROUPS: &[&[Setting]] = &[
     device::ALL,
     people::ALL,
     registration::ALL,
+    logout::ALL,
     limits::ALL,
 ];
 

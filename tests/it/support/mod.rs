@@ -11,6 +11,7 @@ pub mod people;
 pub mod process;
 pub mod program;
 pub mod provider;
+pub mod receiver;
 pub mod relying_party;
 pub mod source;
 pub mod statements;

@@ -1,0 +1,10 @@
+//! How relying parties hear that a session is over.
+
+use super::is;
+use crate::config::parse;
+use crate::config::setting::{Setting, Shown};
+
+pub(super) static ALL: &[Setting] = &[
+    number!("logout.tries", is("40"), 1 to 100 " attempts", logout.tries,
+        "Attempts at delivering a logout token, over some nine hours, before it is a dead letter"),
+];
