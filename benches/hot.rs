@@ -43,15 +43,12 @@ fn signatures(criterion: &mut Criterion) {
 
 fn limits(criterion: &mut Criterion) {
     let config = Config::from_pairs(&[]).expect("the defaults");
-    let limits = Limits::new(&config.limits, NOW);
+    let limits = Limits::new(config.limits, None, NOW);
     let client = ClientId::parse("client").expect("a client id");
     criterion.bench_function("take a limit (GCRA)", |bencher| {
         bencher.iter(|| {
-            limits.take(
-                Tier::Standard,
-                Key::Client(TenantId::FIRST, black_box(&client)),
-                NOW,
-            )
+            let key = Key::Client(TenantId::FIRST, black_box(&client));
+            limits.take_here(&[limits.layer(Tier::Standard, key)], NOW)
         });
     });
 }

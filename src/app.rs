@@ -9,10 +9,11 @@ use crate::clock::Clock;
 use crate::config::{BreakerConfig, Config};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
-use crate::keys::KeyRing;
+use crate::keys::{KeyRing, Purpose};
 use crate::outgoing::Outgoing;
 use crate::protect::Edge;
 use crate::protect::cookies::Cookies;
+use crate::protect::limits::Shared;
 use crate::sealed::MasterKeys;
 use crate::storage::{Breaker, Store, Thresholds};
 use crate::tenants::Tenants;
@@ -115,11 +116,13 @@ impl App {
             Authenticator::new(store.clone(), clients.clone(), ClientKeys::new(outgoing.clone()));
         let origins = Box::new(ClientOrigins::new(store.clone()));
         let tenants = Tenants::new(store.clone(), &config.issuer)?;
+        let shared = shared_limits(&config, &keys, &clock).await?;
         let edge = Edge::new(
             config.clone(),
             clock.clone(),
             entropy.clone(),
             store.clone(),
+            shared,
             origins,
             tenants.clone(),
         )?;
@@ -190,6 +193,21 @@ fn breaker(config: &BreakerConfig) -> Breaker {
         open: Duration::from_secs(config.open_s),
     };
     Breaker::new("the main database", thresholds)
+}
+
+/// The store in which replicas count together, where one is configured. Its keys are hashes under a key that is never
+/// rotated, so that a limit is not forgotten with one.
+///
+/// # Errors
+/// When the key cannot be read or the URL is not understood.
+pub async fn shared_limits(config: &Config, keys: &KeyRing, clock: &Clock) -> Result<Option<Shared>, Fault> {
+    let Some(url) = &config.limits.redis_url else {
+        return Ok(None);
+    };
+    let keys = keys.of(TenantId::FIRST).await?;
+    let key = keys.purpose(Purpose::BlindIndex)?.mac_key("limits")?;
+    let patience = Duration::from_millis(config.limits.redis_timeout_ms);
+    Shared::new(url, patience, key, clock.clone()).map(Some)
 }
 
 /// Where checkpoints go besides the database: a URL gets each by `POST`, a file a line for each.

@@ -90,7 +90,7 @@ impl<'a> Visit<'a> {
             None => None,
         };
         if let Some(Current::Fresh(session)) = &current {
-            exchange.user(session.user_id)?;
+            exchange.user(session.user_id).await?;
         }
         Ok(Self {
             app,

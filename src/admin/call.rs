@@ -282,11 +282,8 @@ impl Call {
                 return Err(problem::invalid_token().into());
             }
         };
-        self.0.exchange.client(&token.client.client_id)?;
         let user_id = token.grant.as_ref().map(|grant| grant.user_id);
-        if let Some(user_id) = user_id {
-            self.0.exchange.user(user_id)?;
-        }
+        self.0.exchange.client(&token.client.client_id, user_id).await?;
         let actor = Actor {
             client_id: token.client.client_id.clone(),
             user_id,

@@ -100,6 +100,8 @@ impl Draft {
                 per_key: NO_LIMIT,
                 global: NO_LIMIT,
                 count_failures_only: false,
+                redis_url: None,
+                redis_timeout_ms: 0,
             },
             http: HttpConfig {
                 max_json: 0,

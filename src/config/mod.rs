@@ -298,6 +298,10 @@ pub struct LimitConfig {
     pub global: Limit,
     /// Count only failed sign-ins instead of all attempts.
     pub count_failures_only: bool,
+    /// Redis or Valkey, where replicas count together; without it each counts by itself. Holds a password, hence a secret.
+    pub redis_url: Option<Secret>,
+    /// How long connecting to it and each of its answers may take, 10 to 5000 ms.
+    pub redis_timeout_ms: u64,
 }
 
 impl LimitConfig {

@@ -150,6 +150,16 @@ pub(super) fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres:") || url.starts_with("postgresql:")
 }
 
+/// A Redis or Valkey, over TLS or not.
+pub(super) fn redis(text: &str) -> Result<Secret, Reason> {
+    let has_scheme = text.starts_with("redis:") || text.starts_with("rediss:");
+    if has_scheme && redis::Client::open(text).is_ok() {
+        Ok(Secret::new(text.to_owned()))
+    } else {
+        Err("is not the URL of a Redis or Valkey".to_owned())
+    }
+}
+
 /// Where audit checkpoints go: a file, or a URL over https (http on loopback only).
 pub(super) fn anchor(text: &str) -> Result<String, Reason> {
     if !text.contains("://") {

@@ -56,6 +56,12 @@ impl PurposeKey {
         bytes
     }
 
+    /// A key of its own for authenticating one further kind of message, for instance `limits`.
+    pub fn mac_key(&self, kind: &str) -> Result<hmac::Key, Fault> {
+        let bytes = derive(&self.root, &[self.purpose.as_str(), "mac", kind])?;
+        Ok(hmac::Key::new(hmac::HMAC_SHA256, &*bytes))
+    }
+
     /// Compares in constant time. A shortened MAC is refused.
     pub fn verify_mac(&self, message: &[u8], mac: &[u8]) -> bool {
         hmac::verify(&self.mac, message, mac).is_ok()

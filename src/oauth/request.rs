@@ -104,7 +104,7 @@ impl ClientRequest {
             }
         };
         exchange.allow_origins(authenticated.client.metadata.cors_origins());
-        exchange.client(&authenticated.client.client_id)?;
+        exchange.client(&authenticated.client.client_id, None).await?;
         Ok(Self {
             tenant: Arc::clone(tenant),
             client: authenticated.client,

@@ -75,7 +75,8 @@ async fn answer(app: &App, exchange: &Exchange, token: Option<&str>) -> HttpResp
         Err(fault) => return exchange.fault(&fault).error_response(),
     };
     exchange.allow_origins(token.client.metadata.cors_origins());
-    if let Err(refused) = exchange.client(&token.client.client_id) {
+    let user = token.grant.as_ref().map(|grant| grant.user_id);
+    if let Err(refused) = exchange.client(&token.client.client_id, user).await {
         return refused.error_response();
     }
     if !token.scope.has("openid") || token.grant.is_none() {

@@ -12,12 +12,12 @@ use crate::protect::attempts::Attempts;
 use crate::protect::cors::{self, RegisteredOrigins};
 use crate::protect::exchange::nothing_here;
 use crate::protect::headers;
-use crate::protect::limits::{Limits, Tier};
+use crate::protect::limits::{Limits, Shared, Tier};
 use crate::protect::metrics::Metrics;
 use crate::protect::place::Place;
 use crate::protect::refusals::Refusals;
 use crate::protect::request_log::{Line, Logged};
-use crate::protect::routes::{Body, RouteInfo};
+use crate::protect::routes::{Body, Payer, RouteInfo};
 use crate::storage::Store;
 use crate::surface::{Refusal, Refused, Surface};
 use crate::tenants::Tenants;
@@ -59,8 +59,8 @@ struct Parts {
 }
 
 impl Edge {
-    /// The edge of a server. `store` is the main database, for attempts; `origins` knows what clients have registered,
-    /// `tenants` which tenants there are.
+    /// The edge of a server. `store` is the main database, for attempts; `shared` is where replicas count together;
+    /// `origins` knows what clients have registered, `tenants` which tenants there are.
     ///
     /// # Errors
     /// When the metrics cannot be set up.
@@ -69,13 +69,14 @@ impl Edge {
         clock: Clock,
         entropy: Entropy,
         store: Store,
+        shared: Option<Shared>,
         origins: Box<dyn RegisteredOrigins>,
         tenants: Tenants,
     ) -> Result<Self, Fault> {
         let text = |text: String| HeaderValue::from_str(&text).ok();
         let hsts = format!("max-age={}", config.http.hsts_max_age_s);
         Ok(Self(Arc::new(Parts {
-            limits: Limits::new(&config.limits, clock.now()),
+            limits: Limits::new(config.limits.clone(), shared, clock.now()),
             attempts: Attempts::new(store, &config.limits),
             metrics: Metrics::new()?,
             refusals: Refusals::default(),
@@ -131,7 +132,10 @@ impl Edge {
 
     /// The numbers as Prometheus reads them. `breaker_open` is whether the database is left alone.
     pub fn render_metrics(&self, breaker_open: bool) -> String {
-        self.0.metrics.render(self.0.limits.keys(), breaker_open)
+        let limits = &self.0.limits;
+        self.0
+            .metrics
+            .render(limits.keys(), limits.is_shared(), breaker_open)
     }
 
     pub(super) fn entropy(&self) -> &Entropy {
@@ -224,7 +228,7 @@ fn take_off(exchange: &Exchange, request: &mut ServiceRequest) -> bool {
 
 /// Why there is nothing at a path that no route has.
 async fn nowhere(exchange: &Exchange) -> Refused {
-    match exchange.arrive(Tier::Standard) {
+    match exchange.arrive(Tier::Standard, Payer::Address).await {
         Err(refused) => refused,
         Ok(()) => match exchange.enter_tenant().await {
             Err(refused) => refused,
@@ -241,13 +245,17 @@ pub(super) async fn route(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let exchange = Exchange::of(request.request())?;
     exchange.enter(&info);
-    if let Err(refused) = arrive(&exchange, info.policy.tier).await {
+    if let Err(refused) = arrive(&exchange, info.policy.tier, info.policy.payer).await {
         return Ok(request.error_response(refused));
     }
     if let Some(refusal) = refused_body(&exchange, info.policy.body, &request) {
         return Ok(request.into_response(respond(&exchange, &refusal)));
     }
-    caught(&exchange, request, next).await
+    let response = caught(&exchange, request, next).await?;
+    match exchange.settle().await {
+        Ok(()) => Ok(response),
+        Err(refused) => Ok(ServiceResponse::from_err(refused, response.request().clone())),
+    }
 }
 
 /// The layer around what a path answers besides its routes: `OPTIONS`, and methods that it does not have. `info` is the
@@ -262,15 +270,15 @@ pub(super) async fn beside(
     if let Some(info) = info {
         exchange.enter(&info);
     }
-    match arrive(&exchange, tier).await {
+    match arrive(&exchange, tier, Payer::Address).await {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
         Err(refused) => Ok(request.error_response(refused)),
     }
 }
 
 /// Counts the request, then finds its tenant: looking for one that does not exist is paid for too.
-async fn arrive(exchange: &Exchange, tier: Tier) -> Result<(), Refused> {
-    exchange.arrive(tier)?;
+async fn arrive(exchange: &Exchange, tier: Tier, payer: Payer) -> Result<(), Refused> {
+    exchange.arrive(tier, payer).await?;
     exchange.enter_tenant().await
 }
 

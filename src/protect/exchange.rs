@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::page::{self, Advice, Language, Layout};
 use crate::protect::Edge;
 use crate::protect::caller;
-use crate::protect::limits::{Decision, Key, Tier};
+use crate::protect::limits::{Decision, Tier};
 use crate::protect::routes::{Policy, RouteInfo};
 use crate::surface::{Refusal, Refused, Surface, TOO_MANY_ATTEMPTS};
 use crate::tenants::{Site, Tenant};
@@ -26,21 +26,21 @@ const MAX_PATH: usize = 512;
 
 /// Extractor: what is known of a request, and what an endpoint has to tell the layers around it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Exchange(Rc<Inner>);
+pub struct Exchange(pub(super) Rc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    edge: Edge,
-    caller: Caller,
-    trace_id: Option<Uuid>,
-    now: Timestamp,
-    started: Instant,
-    method: Method,
-    path: String,
-    accept_language: Option<HeaderValue>,
-    site: OnceCell<Site>,
-    tenant: OnceCell<Arc<Tenant>>,
-    state: RefCell<State>,
+pub(super) struct Inner {
+    pub(super) edge: Edge,
+    pub(super) caller: Caller,
+    pub(super) trace_id: Option<Uuid>,
+    pub(super) now: Timestamp,
+    pub(super) started: Instant,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) accept_language: Option<HeaderValue>,
+    pub(super) site: OnceCell<Site>,
+    pub(super) tenant: OnceCell<Arc<Tenant>>,
+    pub(super) state: RefCell<State>,
 }
 
 /// What becomes known while the request is served.
@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) decision: Option<Decision>,
     /// The tier of which the address paid for the request, until somebody better known does.
     pub(super) paid_by_address: Option<Tier>,
+    /// Whether the shared store was not asked yet: who pays is still to be found out.
+    pub(super) owed: bool,
     pub(super) allowed_origins: Option<Vec<String>>,
     pub(super) request_bytes: u64,
     /// Language tags that a page was asked for in.
@@ -246,67 +248,6 @@ impl Exchange {
         Layout::new(self.tenant().issuer.path(), self.language())
     }
 
-    /// Tells which client this is, once it is authenticated (or, for a public client, named in a request that is
-    /// otherwise valid). From here on the client is counted instead of the address, and the log names it.
-    ///
-    /// # Errors
-    /// 429 when the client has used up a limit.
-    pub fn client(&self, client: &ClientId) -> Result<(), Refused> {
-        let mut state = self.0.state.borrow_mut();
-        state.client = Some(client.clone());
-        let key = Key::Client(self.tenant().id, client);
-        let route = state.route.clone();
-        let layers = match route.as_ref().map(|route| (route.policy.tier, &route.path)) {
-            Some((Tier::Expensive, _)) => vec![(Tier::Standard, key), (Tier::Expensive, key)],
-            Some((Tier::Sensitive, path)) => {
-                return self.charge(
-                    state,
-                    &[
-                        (Tier::Standard, key),
-                        (Tier::Sensitive, Key::Operation(path, &key)),
-                    ],
-                );
-            }
-            Some((Tier::Public, _)) => return Ok(()),
-            _ => vec![(Tier::Standard, key)],
-        };
-        self.charge(state, &layers)
-    }
-
-    /// Tells on whose behalf the request is made; all requests of one user are counted together.
-    ///
-    /// # Errors
-    /// 429 when the user has used up a limit.
-    pub fn user(&self, user: UserId) -> Result<(), Refused> {
-        let mut state = self.0.state.borrow_mut();
-        state.user = Some(user);
-        let key = Key::User(self.tenant().id, user);
-        let route = state.route.clone();
-        match &route {
-            Some(route) if route.policy.tier == Tier::Sensitive && state.client.is_none() => self.charge(
-                state,
-                &[
-                    (Tier::PerUser, key),
-                    (Tier::Sensitive, Key::Operation(&route.path, &key)),
-                ],
-            ),
-            _ => self.charge(state, &[(Tier::PerUser, key)]),
-        }
-    }
-
-    /// Counts a sensitive operation as the address's: whoever asks needs to be nobody in particular.
-    ///
-    /// # Errors
-    /// 429 when the address has used up the limit.
-    pub fn stranger(&self) -> Result<(), Refused> {
-        let state = self.0.state.borrow_mut();
-        let Some(route) = state.route.clone() else {
-            return Ok(());
-        };
-        let key = Key::Address(self.0.caller.address);
-        self.charge(state, &[(Tier::Sensitive, Key::Operation(&route.path, &key))])
-    }
-
     /// Tells which origins may read the answer: those of the authenticated or named client.
     pub fn allow_origins(&self, origins: Vec<String>) {
         self.0.state.borrow_mut().allowed_origins = Some(origins);
@@ -400,50 +341,6 @@ impl Exchange {
         Err(self.refuse(refusal))
     }
 
-    /// Counts the request as the address's, before anything is known of the sender but its address.
-    pub(super) fn arrive(&self, tier: Tier) -> Result<(), Refused> {
-        let tier = if tier == Tier::Public {
-            Tier::Public
-        } else {
-            Tier::Standard
-        };
-        let state = self.0.state.borrow_mut();
-        let layers = [
-            (Tier::Global, Key::All),
-            (tier, Key::Address(self.0.caller.address)),
-        ];
-        self.charge(state, &layers)?;
-        self.0.state.borrow_mut().paid_by_address = Some(tier);
-        Ok(())
-    }
-
-    fn charge(
-        &self,
-        mut state: std::cell::RefMut<'_, State>,
-        layers: &[(Tier, Key<'_>)],
-    ) -> Result<(), Refused> {
-        let limits = self.0.edge.limits();
-        let Some(decision) = limits.take_all(layers, self.0.now) else {
-            return Ok(());
-        };
-        let client_pays = layers.iter().any(|(_, key)| matches!(key, Key::Client(..)));
-        if client_pays && let Some(tier) = state.paid_by_address.take() {
-            limits.give_back(tier, Key::Address(self.0.caller.address), self.0.now);
-            state.decision = None;
-        }
-        state.decision = Some(
-            state
-                .decision
-                .map_or(decision, |earlier| earlier.tighter(decision)),
-        );
-        drop(state);
-        if decision.passed {
-            Ok(())
-        } else {
-            Err(self.refuse(too_many(&decision)))
-        }
-    }
-
     pub(super) fn received(&self, bytes: usize) {
         self.0.state.borrow_mut().request_bytes = bytes as u64;
     }
@@ -492,21 +389,6 @@ fn new_id(edge: &Edge) -> (Uuid, Option<Fault>) {
 pub(super) fn nothing_here() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "There is nothing at this path.")
         .told(Advice::of(StatusCode::NOT_FOUND, None))
-}
-
-/// The 429 of a limit.
-pub(super) fn too_many(decision: &Decision) -> Refusal {
-    Refusal::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        format!(
-            "The limit \"{}\" of {} requests in {} s is used up. Try again in {} s.",
-            decision.tier.as_str(),
-            decision.limit,
-            decision.window_s,
-            decision.reset_s
-        ),
-    )
-    .retry_after(decision.reset_s)
 }
 
 impl FromRequest for Exchange {

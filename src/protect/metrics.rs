@@ -22,6 +22,7 @@ const DURATION: &str = "grantor_http_request_duration_seconds";
 const IN_FLIGHT: &str = "grantor_http_requests_in_flight";
 const RATE_LIMITED: &str = "grantor_rate_limited_total";
 const LIMIT_KEYS: &str = "grantor_limit_keys";
+const LIMITS_SHARED: &str = "grantor_limits_shared";
 const STATEMENTS: &str = "grantor_database_statements_total";
 const BREAKER: &str = "grantor_database_breaker_open";
 const COMMITS: &str = "grantor_database_commits_total";
@@ -59,6 +60,11 @@ impl Metrics {
             BREAKER.into(),
             None,
             "1 while the main database is left alone because it fails or is too slow.".into(),
+        );
+        recorder.describe_gauge(
+            LIMITS_SHARED.into(),
+            None,
+            "Whether the store of the limits answers (1) or each replica counts by itself (0).".into(),
         );
         recorder.describe_gauge(LIMIT_KEYS.into(), None, "Keys that limits hold in memory.".into());
         Ok(Self(Arc::new(Inner {
@@ -99,9 +105,9 @@ impl Metrics {
         self.counter(Key::from_parts(RATE_LIMITED, labels), 1);
     }
 
-    /// The numbers as Prometheus reads them. `limit_keys` is how many keys the limits hold, `breaker_open` whether the
-    /// database is left alone.
-    pub fn render(&self, limit_keys: usize, breaker_open: bool) -> String {
+    /// The numbers as Prometheus reads them. `limit_keys` is how many keys the limits hold in memory, `shared` whether the
+    /// store that replicas share answers, where there is one, `breaker_open` whether the database is left alone.
+    pub fn render(&self, limit_keys: usize, shared: Option<bool>, breaker_open: bool) -> String {
         let gauge = |name, value: f64| {
             let key = Key::from_static_name(name);
             self.0.recorder.register_gauge(&key, &METADATA).set(value);
@@ -112,6 +118,9 @@ impl Metrics {
             gauge(LIMIT_KEYS, limit_keys as f64);
         }
         gauge(BREAKER, if breaker_open { 1.0 } else { 0.0 });
+        if let Some(shared) = shared {
+            gauge(LIMITS_SHARED, if shared { 1.0 } else { 0.0 });
+        }
         for (name, value) in [
             (STATEMENTS, counters::statements()),
             (COMMITS, counters::commits()),
@@ -157,7 +166,7 @@ mod tests {
         metrics.begin();
         metrics.end("POST", "/oauth2/token", 200, Duration::from_millis(3));
         metrics.limited(Tier::Public);
-        let text = metrics.render(7, true);
+        let text = metrics.render(7, Some(false), true);
         for line in [
             r#"grantor_http_requests_total{method="POST",route="/oauth2/token",status="2xx"} 1"#,
             r#"grantor_http_request_duration_seconds_bucket{route="/oauth2/token",le="0.0025"} 0"#,
@@ -166,6 +175,7 @@ mod tests {
             r#"grantor_rate_limited_total{tier="public"} 1"#,
             "grantor_limit_keys 7",
             "grantor_database_breaker_open 1",
+            "grantor_limits_shared 0",
             "grantor_database_statements_total ",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

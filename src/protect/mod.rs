@@ -9,6 +9,7 @@ pub mod address;
 pub mod attempts;
 pub mod body;
 mod caller;
+mod charge;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;

@@ -29,6 +29,15 @@ pub enum Body {
     MergePatch,
 }
 
+/// Who is counted for a request in the store that replicas share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer {
+    /// The address, on arrival. For what has an effect although nobody has said who it is.
+    Address,
+    /// The client, once it is known; the address after all when none was.
+    Client,
+}
+
 /// What holds for a route before and after its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -40,6 +49,8 @@ pub struct Policy {
     pub cors: Cors,
     /// What the body is, where the method has one.
     pub body: Body,
+    /// Who is counted.
+    pub payer: Payer,
 }
 
 impl Policy {
@@ -49,6 +60,7 @@ impl Policy {
         tier: Tier::Standard,
         cors: Cors::Clients,
         body: Body::Form,
+        payer: Payer::Client,
     };
     /// An operation of the admin API: JSON.
     pub const ADMIN: Self = Self {
@@ -56,6 +68,7 @@ impl Policy {
         tier: Tier::Standard,
         cors: Cors::None,
         body: Body::Json,
+        payer: Payer::Client,
     };
     /// A page for people, or the target of its form.
     pub const PAGE: Self = Self {
@@ -63,6 +76,7 @@ impl Policy {
         tier: Tier::Standard,
         cors: Cors::None,
         body: Body::Form,
+        payer: Payer::Address,
     };
     /// A public document.
     pub const DOCUMENT: Self = Self {
@@ -70,6 +84,7 @@ impl Policy {
         tier: Tier::Public,
         cors: Cors::Any,
         body: Body::None,
+        payer: Payer::Address,
     };
 
     /// The same with another tier.
@@ -83,6 +98,13 @@ impl Policy {
     #[must_use]
     pub const fn cors(mut self, cors: Cors) -> Self {
         self.cors = cors;
+        self
+    }
+
+    /// The same for an endpoint that also serves callers who do not say who they are: their address is counted before.
+    #[must_use]
+    pub const fn paid_by_address(mut self) -> Self {
+        self.payer = Payer::Address;
         self
     }
 

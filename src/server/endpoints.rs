@@ -34,6 +34,7 @@ impl Service {
                 audit_store: app.audit_store.clone(),
                 keys: app.keys.clone(),
                 clock: app.clock.clone(),
+                edge: app.edge.clone(),
             },
             workers,
         }

@@ -34,6 +34,8 @@ pub struct Health {
     pub keys: KeyRing,
     /// The clock.
     pub clock: Clock,
+    /// The limits.
+    pub edge: Edge,
 }
 
 impl Health {
@@ -47,6 +49,7 @@ impl Health {
                 bounded(is_current(&self.audit_store, Schema::Audit)).await,
             ),
             ("keys", bounded(self.can_sign()).await),
+            ("limiter", self.limits_are_shared()),
         ]
     }
 
@@ -60,6 +63,13 @@ impl Health {
             )));
         }
         Ok(())
+    }
+
+    fn limits_are_shared(&self) -> Result<(), Fault> {
+        match self.edge.limits().is_shared() {
+            None | Some(true) => Ok(()),
+            Some(false) => Err(Fault::unavailable("the store of the limits does not answer")),
+        }
     }
 
     async fn can_sign(&self) -> Result<(), Fault> {

@@ -115,7 +115,12 @@ pub async fn start(service: Service, listeners: Listeners) -> Result<Running, Fa
         }
         None => None,
     };
-    let mut tasks = vec![tokio::spawn(tend(service.edge.clone()))];
+    // The first requests are to be shared with the other replicas already.
+    service.edge.limits().tend().await;
+    let mut tasks = vec![
+        tokio::spawn(tend(service.edge.clone())),
+        tokio::spawn(tend_limits(service.edge.clone())),
+    ];
     if let Some(certificates) = certificates {
         tasks.push(tokio::spawn(watch(certificates)));
     }
@@ -293,6 +298,16 @@ async fn tend(edge: Edge) {
         if ticks.is_multiple_of(5) {
             edge.metrics().tidy();
         }
+    }
+}
+
+/// Keeps the connection to the store of the limits.
+async fn tend_limits(edge: Edge) {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        edge.limits().tend().await;
     }
 }
 

@@ -149,7 +149,7 @@ fn unknown_settings_are_refused_wherever_they_stand() {
     program.file("grantor.toml", "[sesion]\nidle_s = 600\n");
     let environment = [
         ("GRANTOR_ISSUR", "https://id.example"),
-        ("GRANTOR_REDIS_URL", "redis://x"),
+        ("GRANTOR_REDIS_URI", "redis://x"),
         ("OTHER", "x"),
     ];
     let run = program.run_with(&environment, CHECK);
@@ -158,7 +158,7 @@ fn unknown_settings_are_refused_wherever_they_stand() {
         &[
             "sesion.idle_s (grantor.toml:2): there is no such setting; did you mean session.idle_s?",
             "GRANTOR_ISSUR (environment): there is no such setting; did you mean GRANTOR_ISSUER?",
-            "GRANTOR_REDIS_URL (environment): there is no such setting",
+            "GRANTOR_REDIS_URI (environment): there is no such setting",
         ],
     );
     let run = Program::new().run(&["config", "check", "--session-idle", "600"]);

@@ -120,6 +120,20 @@ fn secrets_come_from_files_that_a_script_makes() {
 }
 
 #[test]
+fn replicas_share_their_limits() {
+    let main = read("docker-compose.yml");
+    let over = read("docker-compose.replicas.yml");
+    let (main, over) = (Yaml::parse(&main), Yaml::parse(&over));
+    assert_eq!(main.values("services.valkey.profiles"), ["replicas"]);
+    assert_eq!(over.keys("services"), BTreeSet::from(["grantor"]));
+    let environment = "services.grantor.environment.GRANTOR_REDIS_URL_FILE";
+    assert_eq!(over.values(environment), ["/run/secrets/redis_url"]);
+    assert_eq!(over.values("secrets.redis_url.file"), ["./secrets/redis_url"]);
+    assert_eq!(over.values("services.grantor.deploy.replicas"), ["2"]);
+    assert!(read("scripts/compose-secrets").contains("keep redis_url\n"));
+}
+
+#[test]
 fn every_setting_in_them_is_one() {
     let text = read("docker-compose.yml");
     let compose = Yaml::parse(&text);

@@ -32,6 +32,7 @@ mod harness;
 mod http;
 mod keys;
 mod layering;
+mod limit_stores;
 mod oidc_core;
 mod oidc_discovery;
 mod openapi_contract;

@@ -48,6 +48,16 @@ pub(super) static ALL: &[Setting] = &[
     number!("breaker.open_s", is("15"), 1 to 300 " seconds", database.breaker.open_s,
         "How long the database is left alone before one request tries it; others get 503 at once"),
     optional!(
+        "redis_url",
+        NONE,
+        "a URL that starts with redis: or rediss:",
+        Url,
+        config.limits.redis_url = parse::redis,
+        "Redis or Valkey for limits that several replicas share; without it limits are per process"
+    ),
+    number!("redis.timeout_ms", is("200"), 10 to 5000 " milliseconds", limits.redis_timeout_ms,
+        "Time for connecting to it and for each of its answers; past it a replica counts by itself"),
+    optional!(
         "audit.anchor",
         NONE,
         "a path, an https URL, or an http URL on a loopback host",

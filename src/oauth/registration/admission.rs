@@ -56,7 +56,7 @@ pub(super) fn bearer_of(http: &HttpRequest) -> Result<Option<&str>, ()> {
 pub(super) async fn admit(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<Admission, Unserved> {
     match bearer_of(http) {
         Ok(None) if app.config.registration.mode == RegistrationMode::Open => {
-            exchange.stranger()?;
+            exchange.stranger().await?;
             Ok(Admission::Open {
                 address: limit_key(exchange.caller().address).to_string(),
             })
@@ -91,11 +91,8 @@ async fn administrator(app: &App, exchange: &Exchange, token: &str) -> Result<Ad
             return Err(invalid_token(exchange).into());
         }
     };
-    exchange.client(&token.client.client_id)?;
     let user_id = token.grant.as_ref().map(|grant| grant.user_id);
-    if let Some(user_id) = user_id {
-        exchange.user(user_id)?;
-    }
+    exchange.client(&token.client.client_id, user_id).await?;
     let client_id = &token.client.client_id;
     if bearer::admin_scopes(app, &token).await?.has(SCOPE) {
         return Ok(Admission::Administrator(match user_id {

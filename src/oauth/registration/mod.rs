@@ -28,6 +28,7 @@ const ONE: &str = "/oauth2/register/{client_id}";
 /// The endpoints of this module.
 pub(super) fn routes(routes: &mut Routes) {
     let register = Policy::OAUTH
+        .paid_by_address()
         .body(Body::Json)
         .cors(Cors::Any)
         .tier(Tier::Sensitive);

@@ -1,9 +1,13 @@
-//! Rate limits in memory: which there are, whom they count, and what they say.
+//! Rate limits: which there are, whom they count, and what they say.
 
 mod bucket;
+mod shared;
 
-use self::bucket::Buckets;
+pub use self::shared::Shared;
+
+use self::bucket::{Buckets, Taken};
 use crate::config::{Limit, LimitConfig};
+use crate::fault::Fault;
 use crate::protect::address::limit_key;
 use crate::types::{ClientId, TenantId, Timestamp, UserId};
 use std::hash::{BuildHasher as _, RandomState};
@@ -153,56 +157,129 @@ impl Decision {
     }
 }
 
-/// All limits of this process.
+/// One limit of a request: which, for whom, and how much.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Which.
+    pub tier: Tier,
+    /// Who is counted.
+    pub key: Key<'a>,
+    /// How much passes.
+    pub limit: Limit,
+}
+
+/// All limits as this replica counts them: in memory, and where there is one, in a store that all replicas share.
+///
+/// What memory refuses is refused: this replica alone has let that much through. What passes here is put to the store.
+/// While that does not answer, memory, which has counted on, decides alone.
 #[derive(Debug)]
 pub struct Limits {
+    config: LimitConfig,
     tiers: [Buckets; Tier::ALL.len()],
     secrets: [RandomState; 2],
     epoch: i64,
+    shared: Option<Shared>,
 }
 
 impl Limits {
     /// Limits that nobody has used yet.
-    pub fn new(config: &LimitConfig, now: Timestamp) -> Self {
+    pub fn new(config: LimitConfig, shared: Option<Shared>, now: Timestamp) -> Self {
         Self {
-            tiers: Tier::ALL.map(|tier| Buckets::new(tier.limit(config))),
+            config,
+            tiers: Tier::ALL.map(|_| Buckets::new()),
             secrets: [RandomState::new(), RandomState::new()],
             epoch: now.micros(),
+            shared,
         }
     }
 
-    /// Takes one request off a limit, if there is one left.
-    pub fn take(&self, tier: Tier, key: Key<'_>, now: Timestamp) -> Decision {
-        self.buckets(tier)
-            .take(key.digest(&self.secrets), self.elapsed(now))
-            .decision(tier)
+    /// A tier's limit for somebody.
+    pub fn layer<'a>(&self, tier: Tier, key: Key<'a>) -> Layer<'a> {
+        Layer {
+            tier,
+            key,
+            limit: tier.limit(&self.config),
+        }
     }
 
-    /// Takes one request off several limits: all of them, or none when one refuses. Gives the tightest.
-    pub fn take_all(&self, layers: &[(Tier, Key<'_>)], now: Timestamp) -> Option<Decision> {
-        let mut tightest: Option<Decision> = None;
-        for (index, &(tier, key)) in layers.iter().enumerate() {
-            let decision = self.take(tier, key, now);
-            tightest = Some(tightest.map_or(decision, |tightest| tightest.tighter(decision)));
-            if !decision.passed {
-                for &(tier, key) in layers.iter().take(index) {
-                    self.give_back(tier, key, now);
-                }
-                break;
+    /// Takes one request off several limits: off all of them, or off none when one refuses. Gives the tightest. `owed`
+    /// are limits that memory has been asked about before ([`Limits::take_here`]) and the shared store has not.
+    pub async fn take(&self, owed: &[Layer<'_>], layers: &[Layer<'_>], now: Timestamp) -> Option<Decision> {
+        let here = self.take_here(layers, now);
+        let Some(shared) = &self.shared else { return here };
+        if here.is_some_and(|decision| !decision.passed) {
+            return here;
+        }
+        let all: Vec<Layer<'_>> = owed.iter().chain(layers).copied().collect();
+        let Some(taken) = shared.take(&all, now).await else {
+            return here;
+        };
+        if taken.iter().any(|taken| !taken.passed()) {
+            self.give_back(&all, now);
+        }
+        tightest(&all, &taken)
+    }
+
+    /// The same in memory alone.
+    pub fn take_here(&self, layers: &[Layer<'_>], now: Timestamp) -> Option<Decision> {
+        let taken: Vec<Taken> = layers
+            .iter()
+            .map(|layer| {
+                let digest = layer.key.digest(&self.secrets);
+                self.buckets(layer.tier)
+                    .take(layer.limit, digest, self.elapsed(now))
+            })
+            .collect();
+        if taken.iter().any(|taken| !taken.passed()) {
+            let passed = layers.iter().zip(&taken).filter(|(_, taken)| taken.passed());
+            for (layer, _) in passed {
+                self.give_back(&[*layer], now);
             }
         }
-        tightest
+        tightest(layers, &taken)
     }
 
-    /// Takes back a request that was let through: it turned out to belong to another key.
-    pub fn give_back(&self, tier: Tier, key: Key<'_>, now: Timestamp) {
-        self.buckets(tier)
-            .give_back(key.digest(&self.secrets), self.elapsed(now));
+    /// Takes back in memory a request that was let through: it turned out to belong to another key.
+    pub fn give_back(&self, layers: &[Layer<'_>], now: Timestamp) {
+        for layer in layers {
+            self.buckets(layer.tier).give_back(
+                layer.limit,
+                layer.key.digest(&self.secrets),
+                self.elapsed(now),
+            );
+        }
     }
 
-    /// How many keys are known, over all tiers.
+    /// Forgets what was counted under these limits, here and in the shared store; gives whether anything was.
+    ///
+    /// # Errors
+    /// When the shared store does not answer.
+    pub async fn forget(&self, layers: &[Layer<'_>]) -> Result<bool, Fault> {
+        let mut found = false;
+        for layer in layers {
+            found |= self.buckets(layer.tier).forget(layer.key.digest(&self.secrets));
+        }
+        match &self.shared {
+            Some(shared) => Ok(shared.forget(layers).await? || found),
+            None => Ok(found),
+        }
+    }
+
+    /// How many keys are known in memory, over all tiers.
     pub fn keys(&self) -> usize {
         self.tiers.iter().map(Buckets::keys).sum()
+    }
+
+    /// Whether the shared store answers; `None` where there is none.
+    pub fn is_shared(&self) -> Option<bool> {
+        self.shared.as_ref().map(Shared::is_up)
+    }
+
+    /// Sees to the connection to the shared store. Called about once a second.
+    pub async fn tend(&self) {
+        if let Some(shared) = &self.shared {
+            shared.tend().await;
+        }
     }
 
     fn buckets(&self, tier: Tier) -> &Buckets {
@@ -212,9 +289,17 @@ impl Limits {
     }
 
     /// Microseconds since the start; a clock that was set back counts as standing still.
-    fn elapsed(&self, now: Timestamp) -> i128 {
-        i128::from(now.micros().saturating_sub(self.epoch).max(0))
+    fn elapsed(&self, now: Timestamp) -> i64 {
+        now.micros().saturating_sub(self.epoch).max(0)
     }
+}
+
+fn tightest(layers: &[Layer<'_>], taken: &[Taken]) -> Option<Decision> {
+    let decisions = layers
+        .iter()
+        .zip(taken)
+        .map(|(layer, taken)| taken.decision(layer.tier));
+    decisions.reduce(Decision::tighter)
 }
 
 #[cfg(test)]
@@ -233,6 +318,8 @@ mod tests {
             per_key: limit,
             global: limit,
             count_failures_only: false,
+            redis_url: None,
+            redis_timeout_ms: 0,
         }
     }
 
@@ -242,11 +329,15 @@ mod tests {
             period_s,
             burst,
         };
-        Limits::new(&config(limit), Timestamp::from_micros(0))
+        Limits::new(config(limit), None, Timestamp::from_micros(0))
     }
 
     fn address(n: u32) -> Key<'static> {
         Key::Address(IpAddr::V4(n.into()))
+    }
+
+    fn take(limits: &Limits, tier: Tier, key: Key<'_>, now: Timestamp) -> Decision {
+        limits.take_here(&[limits.layer(tier, key)], now).unwrap()
     }
 
     const START: Timestamp = Timestamp::from_micros(0);
@@ -255,23 +346,23 @@ mod tests {
     fn the_burst_passes_and_the_next_waits_for_the_rate() {
         let limits = limits(100, 60, 100);
         for n in (0..100).rev() {
-            let decision = limits.take(Tier::Standard, address(1), START);
+            let decision = take(&limits, Tier::Standard, address(1), START);
             assert!(decision.passed);
             assert_eq!((decision.limit, decision.remaining), (100, n));
         }
-        let refused = limits.take(Tier::Standard, address(1), START);
+        let refused = take(&limits, Tier::Standard, address(1), START);
         assert!(!refused.passed);
         assert_eq!((refused.remaining, refused.reset_s, refused.window_s), (0, 1, 60));
         assert!(
-            limits.take(Tier::Standard, address(2), START).passed,
+            take(&limits, Tier::Standard, address(2), START).passed,
             "others are untouched"
         );
         assert!(
-            limits.take(Tier::Public, address(1), START).passed,
+            take(&limits, Tier::Public, address(1), START).passed,
             "tiers are apart"
         );
         let later = START.plus_seconds(i64::from(refused.reset_s));
-        assert!(limits.take(Tier::Standard, address(1), later).passed);
+        assert!(take(&limits, Tier::Standard, address(1), later).passed);
     }
 
     #[test]
@@ -279,9 +370,13 @@ mod tests {
         let limits = limits(1, 1, 1);
         let passed = (0..=50)
             .filter(|n| {
-                limits
-                    .take(Tier::Standard, address(1), START.plus_micros(n * 200_000))
-                    .passed
+                take(
+                    &limits,
+                    Tier::Standard,
+                    address(1),
+                    START.plus_micros(n * 200_000),
+                )
+                .passed
             })
             .count();
         assert_eq!(passed, 11);
@@ -291,14 +386,10 @@ mod tests {
     fn a_clock_that_was_set_back_shuts_nobody_out_for_longer_than_a_full_period() {
         let limits = limits(10, 60, 10);
         let late = START.plus_seconds(100_000);
-        assert!(limits.take(Tier::Standard, address(1), late).passed);
-        let refused = limits.take(Tier::Standard, address(1), START.plus_seconds(5));
+        assert!(take(&limits, Tier::Standard, address(1), late).passed);
+        let refused = take(&limits, Tier::Standard, address(1), START.plus_seconds(5));
         assert!(!refused.passed);
-        assert!(
-            limits
-                .take(Tier::Standard, address(1), START.plus_seconds(12))
-                .passed
-        );
+        assert!(take(&limits, Tier::Standard, address(1), START.plus_seconds(12)).passed);
     }
 
     #[test]
@@ -313,29 +404,32 @@ mod tests {
             period_s: 60,
             burst: 2,
         };
-        let limits = Limits::new(&config, START);
-        let layers = [(Tier::Standard, address(1)), (Tier::Sensitive, address(1))];
+        let limits = Limits::new(config, None, START);
+        let layers = [
+            limits.layer(Tier::Standard, address(1)),
+            limits.layer(Tier::Sensitive, address(1)),
+        ];
         for _ in 0..2 {
-            let decision = limits.take_all(&layers, START).unwrap();
+            let decision = limits.take_here(&layers, START).unwrap();
             assert_eq!((decision.passed, decision.tier), (true, Tier::Sensitive));
         }
         for _ in 0..20 {
-            let decision = limits.take_all(&layers, START).unwrap();
+            let decision = limits.take_here(&layers, START).unwrap();
             assert_eq!((decision.passed, decision.tier), (false, Tier::Sensitive));
         }
-        assert_eq!(limits.take(Tier::Standard, address(1), START).remaining, 7);
+        assert_eq!(take(&limits, Tier::Standard, address(1), START).remaining, 7);
     }
 
     #[test]
     fn what_is_given_back_can_be_taken_again() {
         let limits = limits(1, 60, 1);
-        assert!(limits.take(Tier::Standard, address(1), START).passed);
-        limits.give_back(Tier::Standard, address(1), START);
-        assert!(limits.take(Tier::Standard, address(1), START).passed);
-        limits.give_back(Tier::Standard, address(2), START);
-        assert!(limits.take(Tier::Standard, address(2), START).passed);
+        assert!(take(&limits, Tier::Standard, address(1), START).passed);
+        limits.give_back(&[limits.layer(Tier::Standard, address(1))], START);
+        assert!(take(&limits, Tier::Standard, address(1), START).passed);
+        limits.give_back(&[limits.layer(Tier::Standard, address(2))], START);
+        assert!(take(&limits, Tier::Standard, address(2), START).passed);
         assert!(
-            !limits.take(Tier::Standard, address(2), START).passed,
+            !take(&limits, Tier::Standard, address(2), START).passed,
             "nothing is gained"
         );
     }
@@ -345,22 +439,27 @@ mod tests {
         let limits = limits(2, 60, 2);
         let hog = address(0);
         for _ in 0..2 {
-            limits.take(Tier::Standard, hog, START);
+            take(&limits, Tier::Standard, hog, START);
         }
         for n in 1..400_000 {
-            limits.take(Tier::Standard, address(n), START);
+            take(&limits, Tier::Standard, address(n), START);
         }
         assert!(limits.keys() <= SHARDS * MAX_KEYS, "{}", limits.keys());
         assert!(
-            !limits.take(Tier::Standard, hog, START).passed,
+            !take(&limits, Tier::Standard, hog, START).passed,
             "who used most is remembered"
         );
         let later = START.plus_seconds(61);
         for n in 0..400_000 {
-            limits.take(Tier::Standard, address(n % 100), later);
+            take(&limits, Tier::Standard, address(n % 100), later);
         }
         for n in 0..u32::try_from(2 * SHARDS * MAX_KEYS).unwrap() {
-            limits.take(Tier::Standard, address(n), later.plus_seconds(i64::from(n)));
+            take(
+                &limits,
+                Tier::Standard,
+                address(n),
+                later.plus_seconds(i64::from(n)),
+            );
         }
         assert!(limits.keys() < SHARDS * FIRST_SWEEP * 4, "{}", limits.keys());
     }

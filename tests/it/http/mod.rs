@@ -15,6 +15,7 @@ use crate::support::{Engine, TestDb};
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Responder, web};
 use futures_util::future::LocalBoxFuture;
+use grantor::app::shared_limits;
 use grantor::clock::Clock;
 use grantor::config::Config;
 use grantor::entropy::Entropy;
@@ -65,11 +66,13 @@ impl Ground {
         let keys = KeyRing::open(store.clone(), clock.clone(), entropy.clone(), &config, master)
             .await
             .unwrap();
+        let shared = shared_limits(&config, &keys, &clock).await.unwrap();
         let edge = Edge::new(
             config.clone(),
             clock.clone(),
             entropy,
             store.clone(),
+            shared,
             Box::new(Origins),
             Tenants::new(store.clone(), &config.issuer).unwrap(),
         )
@@ -84,6 +87,7 @@ impl Ground {
                 audit_store,
                 keys,
                 clock: clock.clone(),
+                edge: edge.clone(),
             },
             workers: Some(1),
         };
@@ -209,7 +213,7 @@ async fn token(exchange: Exchange, form: FormBody) -> Result<HttpResponse, actix
         return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "invalid_client"})));
     }
     if let Some(client) = form.get("client") {
-        exchange.client(&ClientId::parse(client).unwrap())?;
+        exchange.client(&ClientId::parse(client).unwrap(), None).await?;
         exchange.allow_origins(if client == "spa" {
             vec![OWN.to_owned()]
         } else {
@@ -231,11 +235,11 @@ async fn things(
     request: actix_web::HttpRequest,
 ) -> Result<HttpResponse, actix_web::Error> {
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap());
+    let user = header("x-user").map(|user| UserId(user.parse().unwrap()));
     if let Some(client) = header("x-client") {
-        exchange.client(&ClientId::parse(client).unwrap())?;
-    }
-    if let Some(user) = header("x-user") {
-        exchange.user(UserId(user.parse().unwrap()))?;
+        exchange.client(&ClientId::parse(client).unwrap(), user).await?;
+    } else if let Some(user) = user {
+        exchange.user(user).await?;
     }
     Ok(HttpResponse::Ok().json(serde_json::json!([])))
 }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod db;
 pub mod html;
 pub mod http;
+pub mod limit_store;
 pub mod peer;
 pub mod people;
 pub mod process;
