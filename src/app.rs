@@ -17,7 +17,7 @@ use crate::protect::limits::Shared;
 use crate::sealed::MasterKeys;
 use crate::storage::{Breaker, Store, Thresholds};
 use crate::tenants::Tenants;
-use crate::types::{TenantId, Timestamp};
+use crate::types::{Caller, ClientId, TenantId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,6 +165,28 @@ impl App {
         self.audit.shutdown().await;
         self.audit_store.close().await;
         self.store.close().await;
+    }
+
+    /// Notes that a client's registration leads where the server must not go: `member` is the one that holds the address.
+    ///
+    /// # Errors
+    /// When there is no randomness for the record's id.
+    pub fn note_blocked(
+        &self,
+        (now, tenant): (Timestamp, TenantId),
+        caller: &Caller,
+        client: Option<&ClientId>,
+        member: &str,
+    ) -> Result<(), Fault> {
+        let event = self
+            .event(now, EventType::SsrfBlocked, Outcome::Failure, tenant)?
+            .by(caller)
+            .with("member", member);
+        self.audit.note(match client {
+            Some(client) => event.client(client),
+            None => event,
+        });
+        Ok(())
     }
 
     /// An audit record with an id of its own.

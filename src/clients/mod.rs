@@ -4,6 +4,7 @@ pub mod authentication;
 mod cache;
 mod change;
 pub mod document;
+mod encryption;
 mod origins;
 mod policy;
 mod registrar;
@@ -15,6 +16,7 @@ mod uris;
 
 pub use self::cache::ClientCache;
 pub use self::change::apply;
+pub use self::encryption::{Encryption, NotEncrypted};
 pub use self::origins::ClientOrigins;
 pub use self::registrar::{Registered, Registrar, Unregistered};
 pub use self::registration::{Rules, complete, violations};

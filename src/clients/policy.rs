@@ -65,9 +65,19 @@ impl ClientMetadata {
 
     /// What signs its ID tokens: RS256 where nothing is registered (OpenID Connect Dynamic Client Registration §2).
     pub fn id_token_alg(&self, tokens: &TokenConfig) -> Algorithm {
-        offered(self.id_token_signed_response_alg, tokens)
-            .or_else(|| offered(Some(Algorithm::RS256), tokens))
-            .unwrap_or(tokens.default_algorithm)
+        offered(self.id_token_signed_response_alg, tokens).unwrap_or_else(|| usual(tokens))
+    }
+
+    /// What signs UserInfo answers, where the client wants them signed. One that is no longer offered gives way to
+    /// another, never to an unsigned answer.
+    pub fn userinfo_alg(&self, tokens: &TokenConfig) -> Option<Algorithm> {
+        self.userinfo_signed_response_alg
+            .map(|alg| offered(Some(alg), tokens).unwrap_or_else(|| usual(tokens)))
+    }
+
+    /// What signs introspection answers: RS256 where nothing is registered (RFC 9701 §6).
+    pub fn introspection_alg(&self, tokens: &TokenConfig) -> Algorithm {
+        offered(self.introspection_signed_response_alg, tokens).unwrap_or_else(|| usual(tokens))
     }
 
     /// Whether each use of a refresh token yields a new one. RFC 9700 §2.2.2: "Refresh tokens for public clients MUST
@@ -129,6 +139,11 @@ impl ClientMetadata {
 
 fn offered(alg: Option<Algorithm>, tokens: &TokenConfig) -> Option<Algorithm> {
     alg.filter(|alg| tokens.algorithms.contains(alg))
+}
+
+/// RS256, which every specification has as its default, or what this server has in its place.
+fn usual(tokens: &TokenConfig) -> Algorithm {
+    offered(Some(Algorithm::RS256), tokens).unwrap_or(tokens.default_algorithm)
 }
 
 /// The requested URI, if it matches a registered one that would be accepted today.

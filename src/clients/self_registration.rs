@@ -59,6 +59,8 @@ const MEMBERS: &[&str] = &[
     "require_pushed_authorization_requests",
     "require_signed_request_object",
     "introspection_signed_response_alg",
+    "introspection_encrypted_response_alg",
+    "introspection_encrypted_response_enc",
 ];
 
 /// How much a client may have: RFC 7591 §2 lets the server "reject or replace any of the client's requested metadata

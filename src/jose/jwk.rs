@@ -1,8 +1,7 @@
 //! Public keys from outside: RFC 7517, RFC 7518 §6 and RFC 8037, strictly.
 
-use crate::jose::json;
 use crate::jose::verify::PublicKey;
-use crate::types::{Algorithm, Kid, Malformed};
+use crate::types::{Algorithm, KeyManagement, Kid, Malformed};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::bn::{BigNum, BigNumContext};
@@ -10,12 +9,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use serde_json::{Map, Value};
-use std::collections::HashSet;
 
-/// Most keys in a set.
-const MAX_KEYS: usize = 50;
-/// Longest text of a set that is fetched, in bytes.
-const MAX_BYTES: usize = 256 * 1024;
 /// Members that only a private or a shared key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -65,90 +59,8 @@ impl Jwk {
     }
 }
 
-/// The keys with which a client signs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JwkSet {
-    keys: Vec<Jwk>,
-}
-
-impl JwkSet {
-    /// Reads a set that somebody registers. Keys for encryption may stand in it and are left out.
-    ///
-    /// # Errors
-    /// Where [`Jwk::parse`] has one, two keys have one id, or there are more than 50.
-    pub fn parse(value: &Value) -> Result<Self, Malformed> {
-        let mut set = Self::default();
-        let mut kids = HashSet::new();
-        for value in members_of_set(value)? {
-            let members = public_members(value)?;
-            if let Some(kid) = kid(members)?
-                && !kids.insert(kid)
-            {
-                return Err(Malformed("must not have two keys with the same kid"));
-            }
-            if for_signatures(members)? {
-                set.keys.push(Jwk::parse(value)?);
-            }
-        }
-        Ok(set)
-    }
-
-    /// Reads a set that a client publishes. "Implementations SHOULD ignore JWKs within a JWK Set that use `kty` (key
-    /// type) values that are not understood […], that are missing required members, or for which values are out of the
-    /// supported ranges" (RFC 7517 §5): a client may publish keys for others than this server.
-    ///
-    /// # Errors
-    /// When it is no set, is too large, or two usable keys have one id.
-    pub fn parse_published(bytes: &[u8]) -> Result<Self, Malformed> {
-        if bytes.len() > MAX_BYTES {
-            return Err(Malformed("must have at most 256 KiB"));
-        }
-        let object = json::object(bytes).ok_or(Malformed("must be a JSON object without repeated names"))?;
-        let set = Value::Object(object);
-        let keys: Vec<_> = members_of_set(&set)?
-            .iter()
-            .filter_map(|value| Jwk::parse(value).ok())
-            .collect();
-        let mut kids = HashSet::new();
-        if !keys
-            .iter()
-            .filter_map(|key| key.kid.as_ref())
-            .all(|kid| kids.insert(kid))
-        {
-            return Err(Malformed("must not have two keys with the same kid"));
-        }
-        Ok(Self { keys })
-    }
-
-    /// The keys for signatures.
-    pub fn keys(&self) -> &[Jwk] {
-        &self.keys
-    }
-
-    /// The key that a signature names: by its id; without an id the only key that fits the algorithm.
-    pub fn find(&self, kid: Option<&Kid>, alg: Algorithm) -> Option<&Jwk> {
-        let mut fitting = self
-            .keys
-            .iter()
-            .filter(|key| key.fits(alg) && (kid.is_none() || key.kid.as_ref() == kid));
-        let key = fitting.next()?;
-        fitting.next().is_none().then_some(key)
-    }
-}
-
-fn members_of_set(value: &Value) -> Result<&[Value], Malformed> {
-    let keys = value
-        .get("keys")
-        .and_then(Value::as_array)
-        .ok_or(Malformed("must be an object with an array \"keys\""))?;
-    if keys.len() > MAX_KEYS {
-        return Err(Malformed("must have at most 50 keys"));
-    }
-    Ok(keys)
-}
-
 /// The members of a key that holds nothing secret.
-fn public_members(value: &Value) -> Result<&Map<String, Value>, Malformed> {
+pub(super) fn public_members(value: &Value) -> Result<&Map<String, Value>, Malformed> {
     let members = value.as_object().ok_or(Malformed("must be an object"))?;
     if members.get("kty").and_then(Value::as_str) == Some("oct") {
         return Err(Malformed("must be a public key, not a shared one"));
@@ -161,15 +73,15 @@ fn public_members(value: &Value) -> Result<&Map<String, Value>, Malformed> {
     Ok(members)
 }
 
-fn kid(members: &Map<String, Value>) -> Result<Option<Kid>, Malformed> {
+pub(super) fn kid(members: &Map<String, Value>) -> Result<Option<Kid>, Malformed> {
     members
         .get("kid")
         .map(|kid| Kid::parse(kid.as_str().unwrap_or_default()))
         .transpose()
 }
 
-/// RFC 7517 §4.2 and §4.3: what the key is for, where it says so.
-fn for_signatures(members: &Map<String, Value>) -> Result<bool, Malformed> {
+/// RFC 7517 §4.2 to §4.4: what the key is for, where it says so.
+pub(super) fn for_signatures(members: &Map<String, Value>) -> Result<bool, Malformed> {
     let by_use = match members.get("use").map(|value| value.as_str()) {
         None | Some(Some("sig")) => true,
         Some(Some("enc")) => false,
@@ -180,10 +92,15 @@ fn for_signatures(members: &Map<String, Value>) -> Result<bool, Malformed> {
         Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
         Some(_) => return Err(Malformed("must have an array of key_ops")),
     };
-    Ok(by_use && by_operations)
+    Ok(by_use && by_operations && !is_for_key_management(members))
 }
 
-fn material(members: &Map<String, Value>) -> Result<PublicKey, Malformed> {
+fn is_for_key_management(members: &Map<String, Value>) -> bool {
+    let alg = members.get("alg").and_then(Value::as_str);
+    alg.is_some_and(|alg| KeyManagement::parse(alg).is_ok())
+}
+
+pub(super) fn material(members: &Map<String, Value>) -> Result<PublicKey, Malformed> {
     let text = |name| members.get(name).and_then(Value::as_str);
     match (text("kty"), text("crv")) {
         (Some("RSA"), _) => rsa(bytes(members, "n")?, bytes(members, "e")?),
@@ -297,7 +214,7 @@ fn is_ed25519_point(mut key: [u8; 32]) -> Result<bool, ErrorStack> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::entropy::Entropy;
     use crate::jose::SigningKey;
@@ -305,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn rsa_jwk(bits: usize) -> Value {
+    pub(in crate::jose) fn rsa_jwk(bits: usize) -> Value {
         let mut n = vec![0xff; bits / 8];
         n[0] = 0x80;
         json!({ "kty": "RSA", "n": base64url(&n), "e": "AQAB" })
@@ -315,7 +232,7 @@ mod tests {
         Jwk::parse(value).unwrap_err().0
     }
 
-    fn with(mut jwk: Value, name: &str, value: impl Into<Value>) -> Value {
+    pub(in crate::jose) fn with(mut jwk: Value, name: &str, value: impl Into<Value>) -> Value {
         jwk[name] = value.into();
         jwk
     }
@@ -325,7 +242,7 @@ mod tests {
         json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })
     }
 
-    fn p256_jwk() -> Value {
+    pub(in crate::jose) fn p256_jwk() -> Value {
         json!({ "kty": "EC", "crv": "P-256",
             "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
             "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM" })
@@ -353,7 +270,6 @@ mod tests {
             }
         }
         assert!(refusal(&json!({ "kty": "oct", "k": "AQAB" })).contains("shared"));
-        assert!(JwkSet::parse(&json!({ "keys": [{ "kty": "oct", "use": "enc" }] })).is_err());
     }
 
     #[test]
@@ -447,44 +363,9 @@ mod tests {
         assert!(key.fits(Algorithm::PS256) && !key.fits(Algorithm::RS256));
     }
 
-    #[test]
-    fn a_set_has_distinct_ids_and_may_hold_keys_for_encryption() {
-        let set = |keys: Vec<Value>| json!({ "keys": keys });
-        let a = with(rsa_jwk(2048), "kid", "a");
-        let twice = set(vec![a.clone(), with(p256_jwk(), "kid", "a")]);
-        assert!(JwkSet::parse(&twice).is_err());
-        assert!(JwkSet::parse_published(twice.to_string().as_bytes()).is_err());
-        let encryption = json!({ "kty": "EC", "crv": "P-384", "use": "enc", "kid": "e", "alg": "ECDH-ES" });
-        let parsed = JwkSet::parse(&set(vec![a.clone(), encryption])).unwrap();
-        assert_eq!(parsed.keys().len(), 1);
-        assert!(JwkSet::parse(&set(vec![p256_jwk(); 51])).is_err());
-        assert!(JwkSet::parse(&json!([a.clone()])).is_err());
-        // RFC 7517 section 5: what is not understood in a published set is ignored.
-        let published = set(vec![a, json!({ "kty": "new" }), rsa_jwk(1024)]);
-        assert!(JwkSet::parse(&published).is_err());
-        let published = JwkSet::parse_published(published.to_string().as_bytes()).unwrap();
-        assert_eq!(published.keys().len(), 1);
-    }
-
-    #[test]
-    fn a_signature_finds_its_key() {
-        let set = JwkSet::parse(&json!({ "keys": [
-            with(rsa_jwk(2048), "kid", "a"), with(rsa_jwk(3072), "kid", "b"), p256_jwk(),
-        ]}))
-        .unwrap();
-        let (a, c) = (Kid::parse("a").unwrap(), Kid::parse("c").unwrap());
-        assert_eq!(set.find(Some(&a), Algorithm::RS256), Some(&set.keys()[0]));
-        assert_eq!(set.find(Some(&a), Algorithm::ES256), None);
-        assert_eq!(set.find(Some(&c), Algorithm::RS256), None);
-        assert_eq!(set.find(None, Algorithm::RS256), None, "two would do");
-        assert_eq!(set.find(None, Algorithm::ES256), Some(&set.keys()[2]));
-    }
-
     proptest! {
         #[test]
         fn no_input_panics(text in "\\PC{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = JwkSet::parse_published(text.as_bytes());
-            let _ = JwkSet::parse_published(&bytes);
             for kty in ["RSA", "EC", "OKP"] {
                 for crv in ["P-256", "Ed25519"] {
                     let part = base64url(&bytes);

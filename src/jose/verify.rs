@@ -55,7 +55,7 @@ impl PublicKey {
     }
 
     /// The required members of the key's JWK (RFC 7518 §6, RFC 8037 §2) in the order of RFC 7638 §3.
-    fn members(&self) -> Map<String, Value> {
+    pub(super) fn members(&self) -> Map<String, Value> {
         let members = match self {
             Self::Rsa { n, e } => json!({ "e": base64url(e), "kty": "RSA", "n": base64url(n) }),
             Self::P256(point) => {

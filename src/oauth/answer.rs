@@ -7,6 +7,9 @@ use crate::surface::Refusal;
 use actix_web::http::header;
 use actix_web::{HttpResponse, ResponseError as _};
 
+/// After how many seconds to come again when what a client publishes could not be fetched: it is not tried sooner.
+const RETRY_AFTER_S: u32 = 5;
+
 /// The answer to a request that was not served.
 pub fn unserved(exchange: &Exchange, unserved: Unserved) -> HttpResponse {
     match unserved {
@@ -29,6 +32,9 @@ pub fn error(exchange: &Exchange, error: &OauthError) -> HttpResponse {
             header::WWW_AUTHENTICATE,
             &format!("{scheme} realm=\"{}\"", exchange.tenant().issuer),
         );
+    }
+    if error.code() == ErrorCode::TemporarilyUnavailable {
+        refusal = refusal.retry_after(RETRY_AFTER_S);
     }
     exchange.refuse(refusal).error_response()
 }

@@ -1,5 +1,6 @@
 //! Errors of the OAuth endpoints (RFC 6749 §5.2 and its extensions).
 
+use crate::clients::NotEncrypted;
 use crate::fault::{Fault, FaultKind};
 use crate::types::Malformed;
 use actix_web::http::StatusCode;
@@ -196,6 +197,19 @@ impl From<Fault> for OauthError {
         Self {
             fault: Some(fault),
             ..Self::new(code, description)
+        }
+    }
+}
+
+impl From<NotEncrypted> for OauthError {
+    fn from(why: NotEncrypted) -> Self {
+        let description = why.describe();
+        match why {
+            NotEncrypted::NoKey => Self::invalid_request(description),
+            NotEncrypted::KeysUnavailable | NotEncrypted::KeysForbidden => {
+                Self::new(ErrorCode::TemporarilyUnavailable, description)
+            }
+            NotEncrypted::Fault(fault) => fault.into(),
         }
     }
 }

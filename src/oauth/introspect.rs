@@ -1,4 +1,4 @@
-//! Token introspection (RFC 7662).
+//! Token introspection (RFC 7662), also with a signed answer (RFC 9701).
 
 use crate::app::App;
 use crate::bearer;
@@ -9,12 +9,14 @@ use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::handle::{Handle, Kind};
 use crate::oauth::parameters::require;
 use crate::oauth::request::{ClientRequest, Unserved};
+use crate::oauth::signed_answer;
 use crate::oidc::subject;
 use crate::protect::Exchange;
 use crate::protect::body::FormBody;
 use crate::storage::clients::Client;
 use crate::storage::grants;
 use crate::types::{IntrospectionRight, Timestamp};
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
@@ -28,14 +30,27 @@ pub async fn post(
     http: HttpRequest,
     form: FormBody,
 ) -> HttpResponse {
+    let signed = signed_answer::is_wanted(&http);
     let served = async {
         let request = ClientRequest::read(&app, &exchange, &http, form.0, PATH).await?;
-        Ok::<_, Unserved>(introspect(&app, &request, exchange.now()).await?)
+        let answer = introspect(&app, &request, exchange.now()).await?;
+        Ok::<_, Unserved>(if signed {
+            signed_answer::respond(&app, &request, answer, exchange.now()).await?
+        } else {
+            HttpResponse::Ok().json(answer)
+        })
     };
-    match served.await {
-        Ok(answer) => HttpResponse::Ok().json(answer),
+    let mut response = match served.await {
+        Ok(response) => response,
         Err(unserved) => answer::unserved(&exchange, unserved),
+    };
+    let tried_header = http.headers().contains_key(header::AUTHORIZATION);
+    if signed && response.status() == StatusCode::UNAUTHORIZED && !tried_header {
+        // RFC 9701 §5: requests "that don't authenticate the caller" get "an HTTP status code 400". Who tried by a header
+        // gets the 401 that RFC 6749 §5.2 demands.
+        *response.status_mut() = StatusCode::BAD_REQUEST;
     }
+    response
 }
 
 async fn introspect(app: &App, request: &ClientRequest, now: Timestamp) -> Result<Value, OauthError> {
@@ -105,6 +120,8 @@ async fn refresh_token(
     let answer = json!({
         "active": true,
         "iss": request.tenant.issuer.as_str(),
+        // It is for this server alone.
+        "aud": request.tenant.issuer.as_str(),
         "client_id": grant.client_id,
         "sub": subject::of(&keys, &client, grant.user_id)?,
         "scope": grant.scope.to_string(),

@@ -8,7 +8,7 @@ use crate::config::RegistrationMode;
 use crate::oidc::{claims, logout, userinfo};
 use crate::page::Language;
 use crate::protect::Exchange;
-use crate::types::{Algorithm, AuthMethod, GrantType, Issuer, SubjectType};
+use crate::types::{Algorithm, AuthMethod, ContentEncryption, GrantType, Issuer, KeyManagement, SubjectType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use ring::digest;
 use serde_json::{Value, json};
@@ -83,7 +83,6 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_endpoint_auth_signing_alg_values_supported": assertions,
         "subject_types_supported": subjects,
-        "id_token_signing_alg_values_supported": algorithms,
         "acr_values_supported": ["aal1"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "display_values_supported": ["page"],
@@ -98,6 +97,14 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "backchannel_logout_session_supported": true,
         "service_documentation": at("/docs"),
     });
+    let key_management: Vec<&str> = KeyManagement::ALL.iter().map(|alg| alg.as_str()).collect();
+    let content_encryption: Vec<&str> = ContentEncryption::ALL.iter().map(|enc| enc.as_str()).collect();
+    // OpenID Connect Discovery §3, RFC 9701 §7: every answer that can be signed can be encrypted too.
+    for answer in ["id_token", "userinfo", "introspection"] {
+        document[format!("{answer}_signing_alg_values_supported")] = json!(algorithms);
+        document[format!("{answer}_encryption_alg_values_supported")] = json!(key_management);
+        document[format!("{answer}_encryption_enc_values_supported")] = json!(content_encryption);
+    }
     if app.config.registration.mode != RegistrationMode::Off {
         document["registration_endpoint"] = at(registration::PATH).into();
     }

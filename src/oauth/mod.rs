@@ -14,6 +14,7 @@ pub mod pkce;
 pub mod registration;
 pub mod request;
 pub mod revoke;
+pub mod signed_answer;
 pub mod token;
 
 use crate::protect::routes::{Policy, Routes};

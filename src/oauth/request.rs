@@ -141,12 +141,8 @@ async fn refuse(
     }
     app.audit.note(event);
     if failure.reason == Reason::KeysForbidden {
-        let event = app.event(exchange.now(), EventType::SsrfBlocked, Outcome::Failure, tenant)?;
-        let event = event.by(exchange.caller()).with("member", "jwks_uri");
-        app.audit.note(match &failure.claimed {
-            Some(claimed) => event.client(claimed),
-            None => event,
-        });
+        let occasion = (exchange.now(), tenant);
+        app.note_blocked(occasion, exchange.caller(), failure.claimed.as_ref(), "jwks_uri")?;
     }
     exchange.secret_failed().await?;
     Ok(if failure.reason.is_invalid_request() {

@@ -5,7 +5,9 @@ use super::claims_request::{ClaimsRequest, Delivery};
 use super::subject;
 use crate::app::App;
 use crate::bearer::{self, AccessToken};
+use crate::clients::NotEncrypted;
 use crate::fault::Fault;
+use crate::jose::Content;
 use crate::protect::Exchange;
 use crate::protect::body::FormBody;
 use crate::storage::users;
@@ -88,7 +90,10 @@ async fn answer(app: &App, exchange: &Exchange, token: Option<&str>) -> HttpResp
         );
     }
     match claims(app, &token).await {
-        Ok(Some(claims)) => HttpResponse::Ok().json(claims),
+        Ok(Some(claims)) => match respond(app, exchange, &token, claims).await {
+            Ok(response) => response,
+            Err(why) => not_encrypted(app, exchange, &token, &why),
+        },
         Ok(None) => refuse(
             exchange,
             StatusCode::UNAUTHORIZED,
@@ -122,6 +127,70 @@ async fn claims(app: &App, token: &AccessToken) -> Result<Option<Map<String, Val
         Value::from(subject::of(&keys, &token.client, user.id)?),
     );
     Ok(Some(claims))
+}
+
+/// §5.3.2: JSON, or as the client is registered "signed, encrypted, or signed and encrypted".
+async fn respond(
+    app: &App,
+    exchange: &Exchange,
+    token: &AccessToken,
+    mut claims: Map<String, Value>,
+) -> Result<HttpResponse, NotEncrypted> {
+    let (client, now) = (&token.client, exchange.now());
+    let signed = match client.metadata.userinfo_alg(&app.config.tokens) {
+        None => None,
+        Some(alg) => {
+            // "If signed, the UserInfo Response MUST contain the Claims iss (issuer) and aud (audience) as members." It
+            // has no exp, so that nobody takes it for an ID token.
+            claims.insert("iss".to_owned(), exchange.tenant().issuer.as_str().into());
+            claims.insert("aud".to_owned(), client.client_id.as_str().into());
+            let keys = app.keys.of(client.tenant_id).await?;
+            Some(keys.signer(alg)?.sign_jwt("JWT", &claims)?)
+        }
+    };
+    let Some(encryption) = client.metadata.userinfo_encryption() else {
+        return Ok(match signed {
+            None => HttpResponse::Ok().json(claims),
+            Some(signed) => jwt(signed),
+        });
+    };
+    let plain = Value::Object(claims).to_string();
+    let content = match &signed {
+        Some(signed) => Content::Signed(signed),
+        None => Content::Claims(plain.as_bytes()),
+    };
+    let keys = app.authenticator.keys();
+    let token = encryption
+        .apply(keys, &client.metadata, None, content, now)
+        .await?;
+    Ok(jwt(token))
+}
+
+/// "If the UserInfo Response is signed and/or encrypted, then the Claims are returned in a JWT and the content-type MUST
+/// be application/jwt."
+fn jwt(token: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/jwt"))
+        .body(token)
+}
+
+fn not_encrypted(app: &App, exchange: &Exchange, token: &AccessToken, why: &NotEncrypted) -> HttpResponse {
+    let client = &token.client;
+    let refusal = match why {
+        NotEncrypted::Fault(fault) => return exchange.fault(fault).error_response(),
+        NotEncrypted::NoKey => Refusal::new(StatusCode::BAD_REQUEST, why.describe()),
+        NotEncrypted::KeysUnavailable | NotEncrypted::KeysForbidden => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why.describe()).retry_after(5)
+        }
+    };
+    if let NotEncrypted::KeysForbidden = why {
+        let occasion = (exchange.now(), client.tenant_id);
+        let noted = app.note_blocked(occasion, exchange.caller(), Some(&client.client_id), "jwks_uri");
+        if let Err(fault) = noted {
+            return exchange.fault(&fault).error_response();
+        }
+    }
+    exchange.refuse(refusal).error_response()
 }
 
 /// RFC 6750 §3: the challenge carries the error.

@@ -1,8 +1,8 @@
 //! What is registered for a client, in the form in which it is stored and answered.
 
 use crate::types::{
-    Algorithm, ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, GrantType, IntrospectionRight,
-    Resource, ResponseType, ScopeSet, SubjectType,
+    Algorithm, ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, ContentEncryption, GrantType,
+    IntrospectionRight, KeyManagement, Resource, ResponseType, ScopeSet, SubjectType,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,19 +70,19 @@ pub struct ClientMetadata {
     pub id_token_signed_response_alg: Option<Algorithm>,
     /// JWE key management of its ID tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_token_encrypted_response_alg: Option<String>,
+    pub id_token_encrypted_response_alg: Option<KeyManagement>,
     /// JWE content encryption of its ID tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_token_encrypted_response_enc: Option<String>,
+    pub id_token_encrypted_response_enc: Option<ContentEncryption>,
     /// Signs UserInfo answers; plain JSON where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<Algorithm>,
     /// JWE key management of UserInfo answers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub userinfo_encrypted_response_alg: Option<String>,
+    pub userinfo_encrypted_response_alg: Option<KeyManagement>,
     /// JWE content encryption of UserInfo answers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub userinfo_encrypted_response_enc: Option<String>,
+    pub userinfo_encrypted_response_enc: Option<ContentEncryption>,
     /// The only algorithm that its request objects may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<Algorithm>,
@@ -123,6 +123,12 @@ pub struct ClientMetadata {
     /// Signs its introspection answers (RFC 9701 §6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_signed_response_alg: Option<Algorithm>,
+    /// JWE key management of its introspection answers (RFC 9701 §6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_encrypted_response_alg: Option<KeyManagement>,
+    /// JWE content encryption of its introspection answers (RFC 9701 §6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_encrypted_response_enc: Option<ContentEncryption>,
 
     /// What the client is for, in the operator's words; shown to administrators only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,6 +211,8 @@ impl Default for ClientMetadata {
             require_pushed_authorization_requests: false,
             require_signed_request_object: false,
             introspection_signed_response_alg: None,
+            introspection_encrypted_response_alg: None,
+            introspection_encrypted_response_enc: None,
             description: None,
             consumer_class: None,
             resources: Vec::new(),

@@ -21,8 +21,8 @@ pub use self::caller::Caller;
 pub use self::event::{Event, EventType, Outcome};
 pub use self::ids::{ClientId, GrantId, Kid, RegistrationTokenId, SessionId, TenantId, TenantName, UserId};
 pub use self::registration::{
-    ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, GrantType, IntrospectionRight,
-    ResponseType, SubjectType,
+    ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, ContentEncryption, GrantType,
+    IntrospectionRight, KeyManagement, ResponseType, SubjectType,
 };
 pub use self::scope::{Scope, ScopeSet};
 pub use self::secret::{Secret, TokenHash, base64url};

@@ -140,6 +140,37 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// How the content encryption key reaches the client (RFC 7518 §4.1). There is no RSA1_5 (RFC 8725 §3.2) and nothing
+    /// with a shared secret.
+    KeyManagement: "must be one of RSA-OAEP, RSA-OAEP-256, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A256KW" {
+        /// RSAES OAEP with SHA-1 and MGF1 (RFC 7518 §4.3).
+        RsaOaep = "RSA-OAEP",
+        /// RSAES OAEP with SHA-256 (RFC 7518 §4.3).
+        RsaOaep256 = "RSA-OAEP-256",
+        /// Agreed by ECDH with an ephemeral key (RFC 7518 §4.6).
+        EcdhEs = "ECDH-ES",
+        /// The same, to wrap a key with AES-128.
+        EcdhEsA128Kw = "ECDH-ES+A128KW",
+        /// The same, to wrap a key with AES-256.
+        EcdhEsA256Kw = "ECDH-ES+A256KW",
+    }
+}
+
+vocabulary! {
+    /// How the content is encrypted (RFC 7518 §5.1).
+    ContentEncryption: "must be one of A128CBC-HS256, A256CBC-HS512, A128GCM, A256GCM" {
+        /// AES-128 in CBC mode with HMAC-SHA-256; the default of OpenID Connect Dynamic Client Registration §2.
+        A128CbcHs256 = "A128CBC-HS256",
+        /// AES-256 in CBC mode with HMAC-SHA-512.
+        A256CbcHs512 = "A256CBC-HS512",
+        /// AES-128 in Galois/Counter mode.
+        A128Gcm = "A128GCM",
+        /// AES-256 in Galois/Counter mode.
+        A256Gcm = "A256GCM",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -304,6 +304,30 @@ fn each_rule_names_its_member() {
             "/id_token_encrypted_response_alg",
         ),
         (
+            json!({"id_token_encrypted_response_alg": "RSA-OAEP", "jwks": {"keys": [p256()]}}),
+            "/id_token_encrypted_response_alg",
+        ),
+        (
+            json!({"userinfo_encrypted_response_enc": "A128GCM"}),
+            "/userinfo_encrypted_response_enc",
+        ),
+        (
+            json!({"introspection_encrypted_response_alg": "ECDH-ES"}),
+            "/introspection_encrypted_response_alg",
+        ),
+        (
+            json!({"userinfo_signed_response_alg": "EdDSA"}),
+            "/userinfo_signed_response_alg",
+        ),
+        (
+            json!({"introspection_signed_response_alg": "EdDSA"}),
+            "/introspection_signed_response_alg",
+        ),
+        (
+            json!({"initiate_login_uri": "http://app.example/login"}),
+            "/initiate_login_uri",
+        ),
+        (
             json!({"request_uris": ["https://app.example/r"]}),
             "/request_uris",
         ),

@@ -15,10 +15,17 @@ pub(super) fn paths() -> Map<String, Value> {
         "/oauth2/device_authorization".to_owned(),
         json!({"post": client_form("deviceAuthorization", "Ask for codes for a device (RFC 8628)", "DeviceAuthorizationRequest", Some("DeviceAuthorizationResponse"), true)}),
     );
-    paths.insert(
-        "/oauth2/introspect".to_owned(),
-        json!({"post": client_form("introspect", "Look at a token (RFC 7662)", "TokenForm", Some("IntrospectionResponse"), false)}),
+    let mut introspect = client_form(
+        "introspect",
+        "Look at a token (RFC 7662)",
+        "TokenForm",
+        Some("IntrospectionResponse"),
+        false,
     );
+    introspect["description"] =
+        "With Accept: application/token-introspection+jwt the answer is a signed JWT (RFC 9701).".into();
+    introspect["responses"]["200"]["content"]["application/token-introspection+jwt"] = jwt();
+    paths.insert("/oauth2/introspect".to_owned(), json!({"post": introspect}));
     paths.insert(
         "/oauth2/revoke".to_owned(),
         json!({"post": client_form("revoke", "Give up a token (RFC 7009)", "TokenForm", None, true)}),
@@ -230,6 +237,7 @@ fn userinfo() -> Value {
             "description": "The claims.", "headers": headers_of_success(),
             "content": reference("application/json", "UserInfo"),
         }});
+        responses["200"]["content"]["application/jwt"] = jwt();
         oauth_refusals(&mut responses, &[400, 401, 403, 429, 500, 503]);
         json!({
             "operationId": id, "tags": ["OpenID Connect"], "summary": "Claims about the person who signed in",
@@ -308,6 +316,11 @@ fn registration() -> Value {
         "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9._~-]{1,64}$"},
     });
     json!({"parameters": [client_id], "get": read, "put": replace, "delete": delete})
+}
+
+/// An answer that is signed, encrypted or both, as the client is registered.
+fn jwt() -> Value {
+    json!({"schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]*){2,4}$"}})
 }
 
 fn document(id: &str, summary: &str, media: &str, schema: &Value) -> Value {

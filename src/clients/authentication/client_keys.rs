@@ -1,10 +1,10 @@
-//! The public keys of clients: registered by value, or fetched from where the client publishes them.
+//! The public keys of clients, for their signatures and to encrypt to: registered by value, or fetched from where the client publishes them.
 
 use super::Reason;
-use crate::jose::JwkSet;
+use crate::jose::{EncryptionKey, JwkSet};
 use crate::outgoing::{Outgoing, OutgoingError};
 use crate::storage::clients::ClientMetadata;
-use crate::types::{Algorithm, Kid, Timestamp};
+use crate::types::{Algorithm, KeyManagement, Kid, Timestamp};
 use moka::future::Cache;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 128 * 1024;
 /// How many sets are kept.
 const MAX_SETS: u64 = 1_000;
 
-/// Finds the keys with which a client signs. Cheap to clone.
+/// Finds the keys of clients. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ClientKeys {
     outgoing: Outgoing,
@@ -69,11 +69,44 @@ impl ClientKeys {
                 .map_err(|_| Reason::KeysUnavailable);
         }
         let uri = metadata.jwks_uri.as_ref().ok_or(Reason::KeysUnavailable)?;
+        self.published(uri, |keys| keys.find(wanted.0, wanted.1).is_some(), now)
+            .await
+    }
+
+    /// The key to encrypt to in this way; `None` when the client has none that fits. A set that was fetched is fetched
+    /// anew as by [`Self::of`], so that a client can take a key out of use by replacing it.
+    ///
+    /// # Errors
+    /// When its keys are not to be had.
+    pub async fn encryption_key(
+        &self,
+        metadata: &ClientMetadata,
+        alg: KeyManagement,
+        now: Timestamp,
+    ) -> Result<Option<EncryptionKey>, Reason> {
+        let found = match (&metadata.jwks, &metadata.jwks_uri) {
+            (Some(jwks), _) => JwkSet::parse(jwks)
+                .map(Arc::new)
+                .map_err(|_| Reason::KeysUnavailable)?,
+            (None, Some(uri)) => {
+                let has = |keys: &JwkSet| keys.encryption_key(alg).is_some();
+                self.published(uri, has, now).await?
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(found.encryption_key(alg).cloned())
+    }
+
+    /// The set at a `jwks_uri`, fetched anew when the copy is old or lacks what is asked for.
+    async fn published(
+        &self,
+        uri: &String,
+        has: impl Fn(&JwkSet) -> bool,
+        now: Timestamp,
+    ) -> Result<Arc<JwkSet>, Reason> {
         let copy = self.fetched.get_with_by_ref(uri, async { Arc::default() }).await;
         let mut copy = copy.lock().await;
-        let lacks = copy
-            .fresh(now)
-            .is_none_or(|keys| keys.find(wanted.0, wanted.1).is_none());
+        let lacks = copy.fresh(now).is_none_or(|keys| !has(keys));
         let may_try = copy.tried_at.is_none_or(|at| now >= at.plus_seconds(COOLDOWN_S));
         if lacks && may_try {
             copy.tried_at = Some(now);

@@ -151,6 +151,11 @@ impl Authenticator {
         Self { store, clients, keys }
     }
 
+    /// The keys that clients publish, for what else is done with them.
+    pub fn keys(&self) -> &ClientKeys {
+        &self.keys
+    }
+
     /// Authenticates the client that presents something.
     ///
     /// # Errors

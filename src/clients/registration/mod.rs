@@ -8,7 +8,7 @@ mod not_offered;
 mod trust;
 
 use self::addresses::{logout, pages, redirects};
-use self::answers::{algorithms, subjects};
+use self::answers::{algorithms, complete_encryption, encryption, subjects};
 use self::found::Found;
 use self::not_offered::not_offered;
 use self::trust::{authentication, grants, public};
@@ -62,6 +62,7 @@ pub fn complete(metadata: &mut ClientMetadata) {
     if metadata.response_types.is_empty() && metadata.has_grant(GrantType::AuthorizationCode) {
         metadata.response_types = vec![ResponseType::Code];
     }
+    complete_encryption(metadata);
 }
 
 /// Everything that is wrong with a completed registration.
@@ -80,6 +81,7 @@ pub fn violations(metadata: &ClientMetadata, rules: &Rules<'_>) -> Vec<Violation
     lifetimes(metadata, rules, &mut found);
     algorithms(metadata, rules, &mut found);
     subjects(metadata, rules, &mut found);
+    encryption(metadata, &mut found);
     texts(metadata, &mut found);
     not_offered(metadata, &mut found);
     found.0

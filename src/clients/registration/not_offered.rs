@@ -5,30 +5,8 @@ use crate::storage::clients::ClientMetadata;
 
 /// Members that are registered with IANA, but ask for what this server does not do. Taking them would promise it.
 pub(super) fn not_offered(metadata: &ClientMetadata, found: &mut Found) {
-    const ENCRYPTION: &str = "is not offered: this server does not encrypt; leave it out";
     const REQUEST_OBJECTS: &str = "is not offered: this server takes no request objects; leave it out";
-    const PLAIN: &str = "is not offered: this answer is plain JSON; leave it out";
     let asked = [
-        (
-            "/id_token_encrypted_response_alg",
-            metadata.id_token_encrypted_response_alg.is_some(),
-            ENCRYPTION,
-        ),
-        (
-            "/id_token_encrypted_response_enc",
-            metadata.id_token_encrypted_response_enc.is_some(),
-            ENCRYPTION,
-        ),
-        (
-            "/userinfo_encrypted_response_alg",
-            metadata.userinfo_encrypted_response_alg.is_some(),
-            ENCRYPTION,
-        ),
-        (
-            "/userinfo_encrypted_response_enc",
-            metadata.userinfo_encrypted_response_enc.is_some(),
-            ENCRYPTION,
-        ),
         (
             "/request_object_encryption_alg",
             metadata.request_object_encryption_alg.is_some(),
@@ -53,16 +31,6 @@ pub(super) fn not_offered(metadata: &ClientMetadata, found: &mut Found) {
             "/request_uris",
             !metadata.request_uris.is_empty(),
             REQUEST_OBJECTS,
-        ),
-        (
-            "/userinfo_signed_response_alg",
-            metadata.userinfo_signed_response_alg.is_some(),
-            PLAIN,
-        ),
-        (
-            "/introspection_signed_response_alg",
-            metadata.introspection_signed_response_alg.is_some(),
-            PLAIN,
         ),
         (
             "/require_pushed_authorization_requests",

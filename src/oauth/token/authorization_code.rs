@@ -79,7 +79,7 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
                 // No token left the process, so the same code works again.
                 put_back(app, &grant, &presented).await;
             }
-            return Ok(answer?);
+            return answer;
         }
         Redemption::Mismatch(grant) => (grant, End::CodeMismatch),
         Redemption::Stolen(grant) => (grant, End::StolenCode),

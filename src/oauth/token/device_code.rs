@@ -105,7 +105,7 @@ async fn approved(
         };
         put_back(app, &grant, &before).await;
     }
-    Ok(answer?)
+    answer
 }
 
 /// RFC 6749 §5.2 `invalid_grant`: "was issued to another client". Only the device has the code, so that it is in wrong

@@ -82,6 +82,14 @@ async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Result<To
             format!("The client is not registered for the grant {name}"),
         ));
     }
+    if let Some(encryption) = request.client.metadata.id_token_encryption() {
+        // Fetches the client's keys where they are not at hand, before anything is used up. What is in the way matters
+        // only to who gets an ID token, and is found again then.
+        let keys = app.authenticator.keys();
+        let _ = keys
+            .encryption_key(&request.client.metadata, encryption.alg, now)
+            .await;
+    }
     match grant {
         GrantType::AuthorizationCode => authorization_code::redeem(app, request, now).await,
         GrantType::RefreshToken => refresh_token::redeem(app, request, now).await,

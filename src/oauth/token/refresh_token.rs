@@ -72,10 +72,10 @@ pub async fn redeem(app: &App, request: &ClientRequest, now: Timestamp) -> Resul
                 // No token left the process, so the same refresh token works again.
                 put_back(app, &grant, &presented).await;
             }
-            Ok(answer?)
+            answer
         }
         Rotation::Repeated(grant) => {
-            Ok(user_tokens::issue(app, request, &keys, &grant, &narrowed, Occasion::Repeat, now).await?)
+            user_tokens::issue(app, request, &keys, &grant, &narrowed, Occasion::Repeat, now).await
         }
         Rotation::Replayed(grant) if unsettled::was_put_back(app, &grant, &presented, now).await? => {
             Err(unsettled::try_again().into())

@@ -5,8 +5,11 @@ use super::refresh_token::Narrowed;
 use crate::account::sid;
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
+use crate::clients::NotEncrypted;
 use crate::fault::Fault;
+use crate::jose::Content;
 use crate::keys::{Purpose, TenantKeys};
+use crate::oauth::error::OauthError;
 use crate::oauth::handle::{Handle, Kind};
 use crate::oauth::request::ClientRequest;
 use crate::oidc::claims::pick;
@@ -15,7 +18,7 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::subject;
 use crate::storage::grants::{Grant, SALT_LENGTH};
 use crate::storage::users::{self, User};
-use crate::types::{GrantType, ScopeSet, Timestamp, is_admin_scope, role_allows};
+use crate::types::{GrantType, ScopeSet, Secret, Timestamp, is_admin_scope, role_allows};
 use serde_json::Map;
 
 /// Why tokens are made.
@@ -40,7 +43,7 @@ pub async fn issue(
     narrowed: &Narrowed,
     occasion: Occasion,
     now: Timestamp,
-) -> Result<TokenResponse, Fault> {
+) -> Result<TokenResponse, OauthError> {
     let client = &request.client;
     let granted = narrowed.scope.as_ref().unwrap_or(&grant.scope);
     let asked = ClaimsRequest::from_stored(&grant.claims);
@@ -93,7 +96,8 @@ pub async fn issue(
             access_token: Some(access.token.expose()),
             user_claims,
         };
-        Some(token.sign(keys, client.metadata.id_token_alg(&app.config.tokens), now)?)
+        let signed = token.sign(keys, client.metadata.id_token_alg(&app.config.tokens), now)?;
+        Some(encrypted(app, request, signed, now).await?)
     } else {
         None
     };
@@ -120,6 +124,27 @@ pub async fn issue(
         refresh_token,
         id_token,
     })
+}
+
+/// Encrypts an ID token, where the client is registered for it (OIDC Core §2: "signed then encrypted").
+async fn encrypted(
+    app: &App,
+    request: &ClientRequest,
+    signed: Secret,
+    now: Timestamp,
+) -> Result<Secret, OauthError> {
+    let client = &request.client;
+    let Some(encryption) = client.metadata.id_token_encryption() else {
+        return Ok(signed);
+    };
+    let content = Content::Signed(signed.expose());
+    let keys = app.authenticator.keys();
+    let token = encryption.apply(keys, &client.metadata, None, content, now).await;
+    if let Err(NotEncrypted::KeysForbidden) = &token {
+        let occasion = (now, client.tenant_id);
+        app.note_blocked(occasion, &request.caller, Some(&client.client_id), "jwks_uri")?;
+    }
+    Ok(Secret::new(token?))
 }
 
 /// Whether anything about the user goes into the tokens; most refreshes need no more than the grant.

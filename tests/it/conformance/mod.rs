@@ -1,10 +1,11 @@
-//! What the OpenID Foundation's conformance plans Config, Basic and RP-Initiated Logout do to a server, one test for each thing
+//! What the OpenID Foundation's conformance plans Config, Basic, Dynamic, Third-Party-Initiated Login and RP-Initiated Logout do to a server, one test for each thing
 //! that they check. The specifications' own MUSTs are shown in the files that are named after them.
 
 mod basic;
 mod config;
 mod every_plan;
 mod logout;
+mod protected_answers;
 
 use crate::support::provider::Provider;
 use crate::support::relying_party::{CALLBACK, RelyingParty, Tokens};
