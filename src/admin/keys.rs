@@ -72,13 +72,26 @@ const REVOKE: Operation = Operation {
     ..BASE
 };
 
+const RETIRE: Operation = Operation {
+    id: "retireKey",
+    method: Verb::Post,
+    path: "/admin/v1/keys/{kid}/retire",
+    summary: "Take a signing key out of use in order",
+    description: "An active key is replaced as by rotate without immediate, a next key is withdrawn, a retiring one \
+        leaves the published set at once. For a compromised one see revoke.",
+    answer: Some("SigningKeyList"),
+    refusals: &[404],
+    ..BASE
+};
+
 /// Every operation of this resource.
-pub(super) const OPERATIONS: &[&Operation] = &[&LIST, &READ, &ROTATE, &REVOKE];
+pub(super) const OPERATIONS: &[&Operation] = &[&LIST, &READ, &ROTATE, &RETIRE, &REVOKE];
 
 pub(super) fn routes(routes: &mut Routes) {
     super::add(routes, &LIST, list);
     super::add(routes, &READ, read);
     super::add(routes, &ROTATE, rotate);
+    super::add(routes, &RETIRE, retire);
     super::add(routes, &REVOKE, revoke);
 }
 
@@ -127,6 +140,23 @@ async fn rotate(call: Call, actor: Actor) -> Answer {
     let keys = values(&changed.keys)?;
     deliver(&call, changed).await;
     Ok(page::answer(keys, None))
+}
+
+async fn retire(call: Call, actor: Actor) -> Answer {
+    call.query(&[])?;
+    let Ok(kid) = Kid::parse(call.path("kid")) else {
+        return Err(problem::not_found().into());
+    };
+    let by = |event: Event| call.signed(event, &actor);
+    let keys = &call.app().keys;
+    match keys.retire(call.tenant(), &kid, by, call.now()).await? {
+        None => Err(problem::not_found().into()),
+        Some(changed) => {
+            let keys = values(&changed.keys)?;
+            deliver(&call, changed).await;
+            Ok(page::answer(keys, None))
+        }
+    }
 }
 
 async fn revoke(call: Call, actor: Actor) -> Answer {

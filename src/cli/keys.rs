@@ -5,7 +5,7 @@ use super::outcome::{Failure, Outcome};
 use super::{migrate, print};
 use crate::config::master_key;
 use crate::fault::Fault;
-use crate::keys::{KeyChange, KeyInfo, KeyRing};
+use crate::keys::{KeyChange, KeyInfo, KeyRing, Purpose, PurposeRotated, PurposeRotation};
 use crate::storage::Store;
 use crate::types::{Algorithm, Event, Kid, TenantId, Timestamp};
 use clap::{Args, Subcommand};
@@ -34,14 +34,26 @@ enum Command {
     ///
     /// The next key becomes active, the old one stays published until the last token that it signed has expired, and a
     /// new next key is published. A next key that verifiers may not know yet is waited for; `activates_at` says how long.
-    #[command(after_help = "Example:\n  grantor keys rotate --alg RS256")]
+    ///
+    /// With --purpose it is the server's own key that is replaced: `mac` behind codes and refresh tokens, `seal` behind
+    /// requests under way, `data` behind personal data. With --compromised what the old key made is worth nothing from
+    /// now on: after `mac` everybody signs in again at every application.
+    #[command(
+        after_help = "Examples:\n  grantor keys rotate --alg RS256\n  grantor keys rotate --purpose mac --immediate --compromised"
+    )]
     Rotate {
         /// Algorithm [default: all]
         #[arg(long, value_parser = algorithm)]
         alg: Option<Algorithm>,
+        /// A key of the server's own instead of signing keys: mac, seal or data
+        #[arg(long, value_parser = purpose, conflicts_with = "alg")]
+        purpose: Option<Purpose>,
         /// Do not wait: verifiers with an older copy of the published set may refuse tokens until they fetch it again
         #[arg(long)]
         immediate: bool,
+        /// Take the old key away at once, with what it made (signing keys: `retire KID --now`)
+        #[arg(long, requires = "purpose")]
+        compromised: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -81,7 +93,23 @@ impl Keys {
         let (tenant, now) = (TenantId::FIRST, context.clock.now());
         match self.command {
             Command::List { json } => Ok(print::records(&ring.list(tenant).await?, &COLUMNS, json)?),
-            Command::Rotate { alg, immediate, json } => {
+            Command::Rotate {
+                purpose: Some(purpose),
+                immediate,
+                compromised,
+                json,
+                ..
+            } => {
+                let how = PurposeRotation {
+                    immediate,
+                    compromised,
+                };
+                let rotated = ring.rotate_purpose(tenant, purpose, how, by_command, now).await?;
+                rotated_purpose(purpose, rotated, json)
+            }
+            Command::Rotate {
+                alg, immediate, json, ..
+            } => {
                 let change = ring.rotate(tenant, alg, immediate, by_command, now).await?;
                 changed(change, json, || match alg {
                     Some(alg) => format!(
@@ -141,6 +169,32 @@ fn changed(change: Option<KeyChange>, json: bool, refusal: impl FnOnce() -> Stri
     }
 }
 
+fn rotated_purpose(purpose: Purpose, rotated: PurposeRotated, json: bool) -> Outcome {
+    let name = purpose.as_str();
+    match rotated {
+        PurposeRotated::Done {
+            key, previous, until, ..
+        } => {
+            if json {
+                print::document(
+                    &json!({ "purpose": name, "key": key, "previous_key": previous, "previous_until": until }),
+                )?;
+            } else {
+                print::line(&format!(
+                    "the {name} key is {key} now; {previous} is removed at {until}"
+                ))?;
+            }
+            Ok(())
+        }
+        PurposeRotated::NotRotated => Err(Failure::Refused(format!(
+            "there is no {name} key that can be replaced: the first start of the server makes the keys"
+        ))),
+        PurposeRotated::NotBefore(at) => Err(Failure::Refused(format!(
+            "replicas may not know the next {name} key before {at}; with --immediate they refuse what it makes until they do"
+        ))),
+    }
+}
+
 async fn reseal(ring: &KeyRing, context: &Context, now: Timestamp, json: bool) -> Outcome {
     let done = ring.reseal(by_command, now).await?;
     // Read anew: the ring has taken the master keys that were read before.
@@ -166,6 +220,14 @@ fn by_command(event: Event) -> Event {
 
 fn algorithm(text: &str) -> Result<Algorithm, String> {
     Algorithm::parse(text).map_err(|why| why.to_string())
+}
+
+/// The purposes whose keys are replaced; what the others made has no end.
+fn purpose(text: &str) -> Result<Purpose, String> {
+    let found = Purpose::ALL
+        .into_iter()
+        .find(|purpose| purpose.is_rotated() && purpose.as_str() == text);
+    found.ok_or_else(|| "must be one of mac, seal, data".to_owned())
 }
 
 fn kid(text: &str) -> Result<Kid, String> {

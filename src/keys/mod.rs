@@ -17,6 +17,7 @@ mod tenant;
 pub use self::purpose::PurposeKey;
 pub use self::reseal::Resealed;
 pub use self::ring::{AuditKey, KeyRing};
+pub use self::rotation::{PurposeRotated, PurposeRotation};
 pub use self::signing::{KeyChange, KeyInfo};
 pub use self::tenant::TenantKeys;
 pub use crate::storage::purpose_keys::Purpose;

@@ -5,10 +5,52 @@ use super::schedule;
 use super::tenant::Rows;
 use crate::fault::{Fault, FaultKind};
 use crate::storage::outbox;
-use crate::storage::purpose_keys::{self, PurposeKeyRow};
+use crate::storage::purpose_keys::{self, Purpose, PurposeKeyRow};
 use crate::storage::signing_keys::{self, KeyState};
 use crate::types::{Algorithm, Event, EventType, TenantId, Timestamp};
 
+/// How a purpose key is replaced when somebody asks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PurposeRotation {
+    /// Do not wait until every replica knows the next key.
+    pub immediate: bool,
+    /// The old key counts as compromised: what it made is worth nothing from now on, and what older keys made neither.
+    /// Personal data stays readable until it is sealed anew, which the server does by itself.
+    pub compromised: bool,
+}
+
+/// What came of asking for another purpose key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PurposeRotated {
+    /// It was replaced.
+    Done {
+        /// The key in use now.
+        key: String,
+        /// The one before.
+        previous: String,
+        /// When that is removed.
+        until: Timestamp,
+        /// For `Audit::deliver`.
+        event: Box<Event>,
+    },
+    /// Keys of this purpose are not replaced: what they made has no end, or there are none yet.
+    NotRotated,
+    /// Some replica may not know the next key before then.
+    NotBefore(Timestamp),
+}
+
+impl PurposeRotation {
+    fn removed_at(self, now: Timestamp) -> Timestamp {
+        if self.compromised {
+            now
+        } else {
+            schedule::purpose_removed_at(now)
+        }
+    }
+}
+
+/// How often a replica that replaces the same key may come in between.
+const ATTEMPTS: usize = 5;
 /// Tenants that are attended to at once.
 const BATCH: i64 = 1_000;
 
@@ -115,34 +157,86 @@ impl KeyRing {
             if let Some(next) = next.filter(|_| is_rotated)
                 && self.inner().schedule.is_purpose_due(active, next, now)
             {
-                events.extend(self.replace_purpose(tenant, active, next, now).await?);
+                let event = self.event(tenant, EventType::KeyRotated, now)?;
+                let how = PurposeRotation::default();
+                events.extend(
+                    self.replace_purpose(tenant, (active, next), how, event, now)
+                        .await?,
+                );
             }
         }
         Ok(())
+    }
+
+    /// Replaces the active key of a purpose before its time (R-SEC-08). `by` says in the audit event who it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rotate_purpose(
+        &self,
+        tenant: TenantId,
+        purpose: Purpose,
+        how: PurposeRotation,
+        by: impl Fn(Event) -> Event,
+        now: Timestamp,
+    ) -> Result<PurposeRotated, Fault> {
+        for _ in 0..ATTEMPTS {
+            let rows = self.read(tenant).await?;
+            let active = rows.purpose_key(purpose, KeyState::Active);
+            let next = rows.purpose_key(purpose, KeyState::Next);
+            let (true, Some(active), Some(next)) = (purpose.is_rotated(), active, next) else {
+                return Ok(PurposeRotated::NotRotated);
+            };
+            let known_at = schedule::purpose_known_at(next.created_at);
+            if !how.immediate && known_at > now {
+                return Ok(PurposeRotated::NotBefore(known_at));
+            }
+            let event = by(self.event(tenant, EventType::KeyRotated, now)?);
+            if let Some(event) = self
+                .replace_purpose(tenant, (active, next), how, event, now)
+                .await?
+            {
+                return Ok(PurposeRotated::Done {
+                    key: next.id.clone(),
+                    previous: active.id.clone(),
+                    until: how.removed_at(now),
+                    event: Box::new(event),
+                });
+            }
+        }
+        Err(Fault::unavailable("somebody else replaced the key each time"))
     }
 
     /// As a signing key is replaced; `None` when another replica did it first.
     async fn replace_purpose(
         &self,
         tenant: TenantId,
-        active: &PurposeKeyRow,
-        next: &PurposeKeyRow,
+        (active, next): (&PurposeKeyRow, &PurposeKeyRow),
+        how: PurposeRotation,
+        event: Event,
         now: Timestamp,
     ) -> Result<Option<Event>, Fault> {
         let made = self.make_purpose_key(tenant, active.purpose, KeyState::Next, now)?;
-        let event = self
-            .event(tenant, EventType::KeyRotated, now)?
+        let event = event
             .with("purpose", active.purpose.as_str())
             .with("key", next.id.as_str())
             .with("previous_key", active.id.as_str());
+        let event = if how.compromised {
+            event.with("compromised", true)
+        } else {
+            event
+        };
         let mut tx = self.inner().store.begin().await?;
-        let removed_at = schedule::purpose_removed_at(now);
-        if !purpose_keys::retire(&mut tx, tenant, &active.id, removed_at).await?
+        if !purpose_keys::retire(&mut tx, tenant, &active.id, how.removed_at(now)).await?
             || !purpose_keys::activate(&mut tx, tenant, &next.id, now).await?
         {
             return Ok(None);
         }
         purpose_keys::insert(&mut tx, tenant, &made).await?;
+        if how.compromised {
+            purpose_keys::end_retiring(&mut tx, tenant, active.purpose, now).await?;
+            purpose_keys::purge(&mut tx, tenant, now).await?;
+        }
         outbox::insert(&mut tx, &event).await?;
         tx.commit().await?;
         self.outdate(tenant).await;

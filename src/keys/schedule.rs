@@ -78,8 +78,13 @@ impl Schedule {
             Purpose::Data => self.data_active_since(now),
             _ => self.active_since(now),
         };
-        since <= due && next.created_at.plus_seconds(SPREAD_S) <= now
+        since <= due && purpose_known_at(next.created_at) <= now
     }
+}
+
+/// From when on every replica knows a purpose key that was made at `created_at`.
+pub(super) fn purpose_known_at(created_at: Timestamp) -> Timestamp {
+    created_at.plus_seconds(SPREAD_S)
 }
 
 /// When a signing key that stops at `now` leaves the published set.

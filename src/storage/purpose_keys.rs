@@ -173,6 +173,18 @@ pub async fn purge(db: impl Into<Db<'_>>, tenant: TenantId, now: Timestamp) -> R
     changed!(db, sqlx::query(SQL).bind(tenant).bind(now))
 }
 
+/// Ends every key of a purpose that only checks what it made earlier.
+pub async fn end_retiring(
+    db: impl Into<Db<'_>>,
+    tenant: TenantId,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    const SQL: &str = "UPDATE purpose_keys SET expires_at = $1
+        WHERE tenant_id = $2 AND purpose = $3 AND state = 'retiring'";
+    changed!(db, sqlx::query(SQL).bind(now).bind(tenant).bind(purpose))
+}
+
 /// Up to `limit` keys of any tenant that are wrapped under another master key than this one.
 pub async fn wrapped_otherwise(
     db: impl Into<Db<'_>>,

@@ -141,6 +141,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/admin/v1/keys", Access::Admin("keys:read")),
     ("GET", "/admin/v1/keys/{kid}", Access::Admin("keys:read")),
     ("POST", "/admin/v1/keys/rotate", Access::Admin("keys:write")),
+    ("POST", "/admin/v1/keys/{kid}/retire", Access::Admin("keys:write")),
     ("POST", "/admin/v1/keys/{kid}/revoke", Access::Admin("keys:write")),
     (
         "GET",

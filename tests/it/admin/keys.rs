@@ -72,6 +72,26 @@ on_both_engines! {
 }
 
 #[tokio::test]
+async fn a_key_is_retired_in_order() {
+    let admin = admin(Engine::Sqlite).await;
+    let keys = admin.get("/keys").await.expect(200).json();
+    let next = kids(&keys, "ES256", "next").remove(0);
+    let path = format!("/keys/{next}/retire");
+    let left = admin.call(Method::POST, &path).send().await.expect(200).json();
+    assert!(
+        !left.to_string().contains(&next),
+        "a next key is withdrawn: {left}"
+    );
+    admin.get(&format!("/keys/{next}")).await.expect(404);
+    admin.call(Method::POST, &path).send().await.expect(404);
+    // An active one goes on until its successor has been published for long enough.
+    let active = kids(&keys, "RS256", "active").remove(0);
+    let path = format!("/keys/{active}/retire");
+    let listed = admin.call(Method::POST, &path).send().await.expect(200).json();
+    assert!(listed.to_string().contains("activates_at"), "{listed}");
+}
+
+#[tokio::test]
 async fn keys_are_listed_in_pages_and_never_with_private_parts() {
     let admin = admin(Engine::Sqlite).await;
     let all = admin.get("/keys").await.expect(200);

@@ -4,6 +4,7 @@ use super::{ES256, MASTER, START, TENANT, open, try_open};
 use crate::support::program::{Program, Run};
 use crate::support::{Engine, TestDb};
 use grantor::clock::Clock;
+use grantor::keys::Purpose;
 use grantor::storage::outbox;
 use serde_json::Value;
 
@@ -66,5 +67,38 @@ on_both_engines! {
         assert!(refused.code == 1 && refused.stderr.contains("\"b\""), "{}", refused.stderr);
         // Rotation, revocation, wrapping: each with its event, for the next server to record.
         assert_eq!(outbox::count(&db.main).await.unwrap(), 3);
+    }
+
+    /// R-SEC-08: "Rotation on schedule and at once upon suspicion."
+    async fn keys_of_the_servers_own_are_replaced_at_once(engine: Engine) {
+        let (db, program) = (TestDb::new(engine).await, Program::new());
+        let clock = Clock::manual(START);
+        let run = |arguments: &[&str]| run(&program, &db, MASTER[0], arguments);
+        let none = run(&["keys", "rotate", "--purpose", "mac"]);
+        assert!(none.code == 1 && none.stderr.contains("first start"), "{}", none.stderr);
+        let ring = open(&db, &clock, ES256).await;
+        let before = ring.of(TENANT).await.unwrap();
+        let old = before.purpose(Purpose::Mac).unwrap().id().to_owned();
+        let done = run(&["keys", "rotate", "--purpose", "mac", "--immediate", "--json"]);
+        let done: Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(done["previous_key"], *old);
+        clock.advance_seconds(2);
+        let after = ring.of(TENANT).await.unwrap();
+        let second = after.purpose(Purpose::Mac).unwrap().id().to_owned();
+        assert_eq!(done["key"], *second);
+        assert!(after.purpose_by_id(Purpose::Mac, &old).is_some(), "what it made is still good");
+        // On suspicion: neither that key nor the older one proves anything any more.
+        let done = run(&["keys", "rotate", "--purpose", "mac", "--immediate", "--compromised"]);
+        assert!(done.code == 0 && done.stdout.contains(&second), "{} {}", done.stdout, done.stderr);
+        clock.advance_seconds(2);
+        let last = ring.of(TENANT).await.unwrap();
+        assert!(last.purpose(Purpose::Mac).is_ok());
+        for gone in [&old, &second] {
+            assert!(last.purpose_by_id(Purpose::Mac, gone).is_none(), "{gone}");
+        }
+        assert_eq!(outbox::count(&db.main).await.unwrap(), 2);
+        for wrong in [&["--purpose", "pairwise"][..], &["--purpose", "mac", "--alg", "ES256"], &["--compromised"]] {
+            assert_eq!(run(&[&["keys", "rotate"][..], wrong].concat()).code, 2, "{wrong:?}");
+        }
     }
 }
