@@ -4,7 +4,7 @@
 use crate::account::Accounts;
 use crate::audit::{Anchor, Audit, AuditSigner, CHECKPOINT_EVERY, Event, EventType, Outcome, Parts};
 use crate::clients::authentication::{Authenticator, ClientKeys};
-use crate::clients::{ClientCache, ClientOrigins, Registrar};
+use crate::clients::{ClientCache, ClientOrigins, Registrar, RequestObjects};
 use crate::clock::Clock;
 use crate::config::{BreakerConfig, Config};
 use crate::entropy::Entropy;
@@ -51,6 +51,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Proof of who a client is.
     pub authenticator: Authenticator,
+    /// Request objects that lie at their clients.
+    pub request_objects: RequestObjects,
     /// Guarded requests to others.
     pub outgoing: Outgoing,
 }
@@ -156,6 +158,7 @@ impl App {
             tenants,
             clients,
             authenticator,
+            request_objects: RequestObjects::new(outgoing.clone()),
             outgoing,
         })
     }

@@ -5,6 +5,8 @@ use url::Url;
 
 /// Longest URI.
 const MAX_LENGTH: usize = 2000;
+/// Longest hash in a fragment: 512 bits in base64url.
+const MAX_HASH: usize = 86;
 
 type Refusal = Option<&'static str>;
 
@@ -29,6 +31,17 @@ pub(super) fn fetched(text: &str, http_too: bool) -> Refusal {
         "http" if http_too => None,
         _ => Some("must be an https URL (http only where outgoing.allow holds the target)"),
     }
+}
+
+/// Where a request object lies (OpenID Connect Core §6.2, RFC 9101 §5.2): what the server fetches, with a fragment that
+/// names the document's version, if there is one.
+pub(super) fn request_object(text: &str, http_too: bool) -> Refusal {
+    let (document, version) = text.split_once('#').unwrap_or((text, ""));
+    let digit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if version.len() > MAX_HASH || !version.bytes().all(digit) {
+        return Some("may have only a base64url hash as its fragment (OpenID Connect Core section 6.2)");
+    }
+    fetched(document, http_too)
 }
 
 /// What a browser loads in a frame at logout. OpenID Connect Front-Channel Logout §2: "The domain, port, and scheme of
@@ -107,6 +120,25 @@ mod tests {
             assert!(page(bad).is_some() && fetched(bad, false).is_some(), "{bad}");
         }
         assert_eq!(fetched("http://10.0.0.1/jwks", true), None);
+    }
+
+    #[test]
+    fn openid_core_s6_2_a_request_uri_may_name_the_version_of_its_document() {
+        let hash = "GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM";
+        assert_eq!(
+            request_object(&format!("https://rp.example/r.jwt#{hash}"), false),
+            None
+        );
+        assert_eq!(request_object("https://rp.example/r.jwt", false), None);
+        for bad in [
+            "http://rp.example/r.jwt",
+            "https://rp.example/r.jwt#a/b",
+            "urn:ietf:params:oauth:request_uri:x",
+            "https://u@rp.example/r",
+        ] {
+            assert!(request_object(bad, false).is_some(), "{bad}");
+        }
+        assert!(request_object(&format!("https://rp.example/#{}", "r".repeat(100)), false).is_some());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::{
     Argon2Config, AuditConfig, BootstrapConfig, BreakerConfig, Config, DatabaseConfig, DeviceConfig,
-    HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, LogoutConfig, OutgoingConfig, RegistrationConfig,
-    RegistrationMode, SessionConfig, TlsFiles, TokenConfig, parse,
+    HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, LogoutConfig, OutgoingConfig, ParConfig,
+    RegistrationConfig, RegistrationMode, SessionConfig, TlsFiles, TokenConfig, parse,
 };
 use crate::types::{Algorithm, ClientId, Issuer, Malformed, ScopeSet, Secret};
 use std::collections::BTreeMap;
@@ -61,6 +61,12 @@ impl Draft {
                 interval_s: 0,
                 max_pending_per_client: 0,
                 max_pending_per_address: 0,
+            },
+            par: ParConfig {
+                required: false,
+                ttl_s: 0,
+                max_per_client: 0,
+                max_per_address: 0,
             },
             session: SessionConfig {
                 max_s: 0,

@@ -54,6 +54,8 @@ pub struct Config {
     pub tokens: TokenConfig,
     /// The device grant.
     pub device: DeviceConfig,
+    /// Pushed authorization requests.
+    pub par: ParConfig,
     /// Browser sessions.
     pub session: SessionConfig,
     /// Clients that register themselves.
@@ -188,6 +190,19 @@ pub struct DeviceConfig {
     pub max_pending_per_client: i64,
     /// Requests from one address that wait at once, 1 to 100000.
     pub max_pending_per_address: i64,
+}
+
+/// Pushed authorization requests (RFC 9126).
+#[derive(Clone, Debug)]
+pub struct ParConfig {
+    /// Whether no other authorization requests are taken.
+    pub required: bool,
+    /// How long one may wait for its browser, 5 to 600 s.
+    pub ttl_s: i64,
+    /// Requests of one confidential client that have no code yet, 10 to 10⁶.
+    pub max_per_client: i64,
+    /// Requests of public clients from one address, likewise.
+    pub max_per_address: i64,
 }
 
 /// Browser sessions.

@@ -36,10 +36,12 @@ pub enum ErrorCode {
     ConsentRequired,
     /// OIDC Core §3.1.2.6.
     AccountSelectionRequired,
-    /// OIDC Core §3.1.2.6.
+    /// OIDC Core §3.1.2.6, RFC 9101 §7.
     RequestNotSupported,
-    /// OIDC Core §3.1.2.6.
-    RequestUriNotSupported,
+    /// RFC 9101 §7.
+    InvalidRequestObject,
+    /// RFC 9101 §7.
+    InvalidRequestUri,
     /// OIDC Core §3.1.2.6.
     RegistrationNotSupported,
     /// OpenID Connect "Unmet Authentication Requirements" 1.0.
@@ -86,7 +88,8 @@ impl ErrorCode {
             Self::ConsentRequired => ("consent_required", StatusCode::BAD_REQUEST),
             Self::AccountSelectionRequired => ("account_selection_required", StatusCode::BAD_REQUEST),
             Self::RequestNotSupported => ("request_not_supported", StatusCode::BAD_REQUEST),
-            Self::RequestUriNotSupported => ("request_uri_not_supported", StatusCode::BAD_REQUEST),
+            Self::InvalidRequestObject => ("invalid_request_object", StatusCode::BAD_REQUEST),
+            Self::InvalidRequestUri => ("invalid_request_uri", StatusCode::BAD_REQUEST),
             Self::RegistrationNotSupported => ("registration_not_supported", StatusCode::BAD_REQUEST),
             Self::UnmetAuthenticationRequirements => {
                 ("unmet_authentication_requirements", StatusCode::BAD_REQUEST)

@@ -2,7 +2,7 @@
 //! exactly what is there.
 
 use super::authorize::redirect::ResponseMode;
-use super::{authorize, device, introspect, jwks, registration, revoke, token};
+use super::{authorize, device, introspect, jwks, par, registration, revoke, token};
 use crate::app::App;
 use crate::config::RegistrationMode;
 use crate::oidc::{claims, logout, userinfo};
@@ -89,8 +89,13 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "claim_types_supported": ["normal"],
         "claims_supported": all_claims,
         "claims_parameter_supported": true,
-        "request_parameter_supported": false,
-        "request_uri_parameter_supported": false,
+        "pushed_authorization_request_endpoint": at(par::PATH),
+        "require_pushed_authorization_requests": app.config.par.required,
+        "request_parameter_supported": true,
+        "request_uri_parameter_supported": true,
+        "require_request_uri_registration": true,
+        "request_object_signing_alg_values_supported": assertions,
+        "require_signed_request_object": false,
         "authorization_response_iss_parameter_supported": true,
         "ui_locales_supported": languages,
         "backchannel_logout_supported": true,

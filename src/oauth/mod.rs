@@ -9,6 +9,7 @@ pub mod handle;
 pub mod introspect;
 pub mod jwks;
 pub mod metadata;
+pub mod par;
 pub mod parameters;
 pub mod pkce;
 pub mod registration;
@@ -42,6 +43,7 @@ pub fn routes(routes: &mut Routes) {
         Policy::PAGE,
         authorize::endpoint::post,
     );
+    routes.add(Method::POST, par::PATH, Policy::OAUTH, par::post);
     routes.add(Method::POST, token::PATH, Policy::OAUTH, token::post);
     routes.add(Method::POST, device::PATH, Policy::OAUTH, device::post);
     routes.add(Method::POST, introspect::PATH, Policy::OAUTH, introspect::post);

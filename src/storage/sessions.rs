@@ -393,16 +393,20 @@ pub async fn interactions(
         .fetch_all(conn))
 }
 
-/// Uses up what this authorization request has got; gives how much it was. Of two racing requests one gets 0.
+/// Uses up what this authorization request has got, and gives it. Of two racing requests one gets nothing.
 pub async fn use_interactions(
     db: impl Into<Db<'_>>,
     tenant: TenantId,
     id: SessionId,
     request: Uuid,
-) -> Result<u64, Fault> {
+) -> Result<Vec<Interaction>, Fault> {
     const SQL: &str = "DELETE FROM session_interactions
-        WHERE tenant_id = $1 AND session_id = $2 AND request_id = $3";
-    changed!(db, sqlx::query(SQL).bind(tenant).bind(id).bind(request))
+        WHERE tenant_id = $1 AND session_id = $2 AND request_id = $3 RETURNING kind";
+    on!(db, |conn| sqlx::query_scalar(SQL)
+        .bind(tenant)
+        .bind(id)
+        .bind(request)
+        .fetch_all(conn))
 }
 
 /// Removes up to `limit` sessions of all tenants whose time was over a day ago.

@@ -1,7 +1,8 @@
 //! The authorization request that a page is shown for.
 
-use crate::oauth::authorize::endpoint::{self, Opened};
+use crate::oauth::authorize::endpoint;
 use crate::oauth::authorize::interaction::Interaction;
+use crate::oauth::authorize::opened::{self, Opened};
 use crate::page::{Notice, Text, Tone};
 use crate::protect::body::Form;
 use crate::storage::clients::Client;
@@ -37,8 +38,7 @@ impl Underway {
         let Some(interaction) = interaction else {
             return Err(expired(visit));
         };
-        let parameters = Form::from(interaction.parameters.clone());
-        let opened = endpoint::open(app, visit.exchange, parameters)
+        let opened = opened::reopen(app, visit.exchange, &interaction)
             .await
             .map_err(|stopped| stopped.respond(visit.exchange))?;
         Ok(Some(Self {

@@ -2,7 +2,7 @@
 //! not audited, nothing is lost that was not issued, and what takes rights away happened all the same (design.md, Order).
 
 use crate::support::http::{Answer, Call};
-use crate::support::people::Person;
+use crate::support::people::{PASSWORD, Person};
 use crate::support::provider::{Provider, history, refused};
 use crate::support::relying_party::{RelyingParty, Tokens};
 use crate::support::user_agent::Browser;
@@ -158,6 +158,48 @@ on_both_engines! {
         for (rp, first, third) in rotated {
             refused(rp.refresh(&p.app, &first.refresh).await, 400, "invalid_grant");
             assert!(!rp.is_active(&p.app, &third.access).await);
+        }
+    }
+
+    /// A sign-in or consent that a request asked for, and a pushed request itself, are good for one code. One that could not be
+    /// recorded is none: nobody has to start again, and afterwards they are as used up as ever.
+    async fn what_a_code_rests_on_is_given_back_when_it_could_not_be_recorded(engine: Engine) {
+        let mut p = Provider::new(engine).await;
+        for (pushed, prompt) in [(false, "login"), (true, "login"), (true, "consent"), (true, "")] {
+            let asked = p.rp.ask_for(&p.app, &[("prompt", prompt)]);
+            let url = if pushed { p.rp.pushed(&p.app, &asked).await } else { asked.url.clone() };
+            let mut target = url.clone();
+            if !prompt.is_empty() {
+                let page = p.browser.open(&url).await;
+                let form = match prompt {
+                    "login" => page.sign_in_form().fill("username", &p.alice.username).fill("password", PASSWORD),
+                    _ => page.decision_form().press("decision", "allow"),
+                };
+                let done = p.browser.submit_only(&page, &form).await;
+                target = done.url.join(done.answer.header("location")).unwrap().to_string();
+            }
+            let blockade = Blockade::of(&p.app).await;
+            for _ in 0..2 {
+                let page = p.browser.open(&target).await;
+                assert_eq!(page.error(), "temporarily_unavailable", "{prompt}");
+            }
+            blockade.lift().await;
+            let started = Instant::now();
+            let page = loop {
+                let page = p.browser.open(&target).await;
+                if page.parameter("error").as_deref() != Some("temporarily_unavailable") {
+                    break page;
+                }
+                assert!(started.elapsed() < Duration::from_secs(20), "it does not recover");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            };
+            Tokens::of(p.rp.redeem(&p.app, &asked, &page).await);
+            let again = p.browser.open(&target).await;
+            if pushed {
+                again.expect_error_page(400);
+            } else {
+                again.sign_in_form();
+            }
         }
     }
 

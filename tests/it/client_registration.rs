@@ -328,8 +328,16 @@ fn each_rule_names_its_member() {
             "/initiate_login_uri",
         ),
         (
-            json!({"request_uris": ["https://app.example/r"]}),
-            "/request_uris",
+            json!({"request_object_encryption_alg": "RSA-OAEP"}),
+            "/request_object_encryption_alg",
+        ),
+        (
+            json!({"request_uris": ["https://app.example/r", "http://app.example/r"]}),
+            "/request_uris/1",
+        ),
+        (
+            json!({"require_signed_request_object": true}),
+            "/require_signed_request_object",
         ),
     ] {
         assert_eq!(refused(web(changes.clone())), [pointer], "{changes}");

@@ -57,6 +57,8 @@ mod rfc8414;
 mod rfc8628;
 mod rfc8707;
 mod rfc9068;
+mod rfc9101;
+mod rfc9126;
 mod rfc9207;
 mod rfc9700;
 mod rfc9701;

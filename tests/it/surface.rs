@@ -38,6 +38,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/oauth2/authorize", Access::Public(303)),
     ("POST", "/oauth2/token", Access::Client),
     ("POST", "/oauth2/device_authorization", Access::Client),
+    ("POST", "/oauth2/par", Access::Client),
     ("POST", "/oauth2/introspect", Access::Client),
     ("POST", "/oauth2/revoke", Access::Client),
     // Clients do not register themselves unless the settings let them.

@@ -32,6 +32,7 @@ pub(super) fn paths() -> Map<String, Value> {
     );
     paths.insert("/oauth2/register".to_owned(), register());
     paths.insert("/oauth2/register/{client_id}".to_owned(), registration());
+    paths.insert("/oauth2/par".to_owned(), json!({"post": par()}));
     paths.insert("/oauth2/authorize".to_owned(), authorize());
     paths.insert("/oauth2/logout".to_owned(), logout());
     paths.insert("/oauth2/userinfo".to_owned(), userinfo());
@@ -168,7 +169,11 @@ fn authorize() -> Value {
         "authorize",
         "Ask for an authorization code (RFC 6749 section 4.1, OpenID Connect Core section 3.1)",
         &[
-            ("response_type", true, "code."),
+            (
+                "response_type",
+                false,
+                "code; needed unless the request lies elsewhere.",
+            ),
             ("client_id", true, "The client."),
             (
                 "redirect_uri",
@@ -201,10 +206,31 @@ fn authorize() -> Value {
             ("login_hint", false, "A name to begin the sign-in with."),
             ("ui_locales", false, "Languages in order of preference."),
             ("resource", false, "RFC 8707; may be repeated."),
+            (
+                "request",
+                false,
+                "The request as a JWT that the client signed (RFC 9101); nothing beside it counts.",
+            ),
+            (
+                "request_uri",
+                false,
+                "Where the request lies: pushed (RFC 9126), or at a registered address.",
+            ),
         ],
         "303",
         "To the sign-in page, or back to the client with a code or an error, and iss (RFC 9207).",
     )
+}
+
+fn par() -> Value {
+    let summary = "Push an authorization request (RFC 9126)";
+    let mut described = client_form("par", summary, "PushedRequest", Some("PushedResponse"), true);
+    if let Some(responses) = described["responses"].as_object_mut()
+        && let Some(success) = responses.remove("200")
+    {
+        responses.insert("201".to_owned(), success);
+    }
+    described
 }
 
 fn logout() -> Value {

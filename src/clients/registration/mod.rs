@@ -5,12 +5,14 @@ mod addresses;
 mod answers;
 mod found;
 mod not_offered;
+mod requests;
 mod trust;
 
 use self::addresses::{logout, pages, redirects};
 use self::answers::{algorithms, complete_encryption, encryption, subjects};
 use self::found::Found;
 use self::not_offered::not_offered;
+use self::requests::requests;
 use self::trust::{authentication, grants, public};
 use super::policy::{MAX_REFRESH_TTL_S, MAX_RETRY_S, max_access_ttl_s};
 use crate::config::{Config, TokenConfig};
@@ -74,6 +76,7 @@ pub fn violations(metadata: &ClientMetadata, rules: &Rules<'_>) -> Vec<Violation
         public(metadata, &mut found);
     }
     redirects(metadata, &mut found);
+    requests(metadata, rules, &mut found);
     pages(metadata, &mut found);
     logout(metadata, rules, &mut found);
     scopes(metadata, &mut found);

@@ -43,6 +43,7 @@ mod limits;
 mod logout;
 mod people;
 mod registration;
+mod requests;
 mod server;
 mod storage;
 mod tokens;
@@ -55,6 +56,7 @@ static GROUPS: &[&[Setting]] = &[
     storage::ALL,
     tokens::ALL,
     device::ALL,
+    requests::ALL,
     people::ALL,
     registration::ALL,
     logout::ALL,

@@ -1,6 +1,6 @@
 //! Issuing an authorization code: the token family begins.
 
-use super::endpoint::Opened;
+use super::opened::Opened;
 use super::redirect::AuthorizationResponse;
 use super::request::{AuthorizationRequest, ReturnPath};
 use crate::app::App;

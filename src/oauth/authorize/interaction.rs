@@ -1,30 +1,30 @@
 //! An authorization request while its user signs in and consents: kept in the URL, sealed, so that nobody can fill the
-//! database before signing in; only what is too long for a URL becomes a row. Since anybody can have requests sealed, each
-//! hour has a key of its own.
+//! database before signing in; only what is too long for a URL becomes a row. A pushed request is one already: the URL then
+//! holds only its name.
 //!
 //! The sealed text holds an id (for which a sign-in or consent is noted in the session), the time of its first opening,
 //! the browser that it belongs to, and the request's parameters as they came. Client, redirect URI and scopes are checked
 //! anew each time.
 
+use super::{envelope, pushed};
 use crate::app::App;
 use crate::fault::Fault;
-use crate::keys::{Purpose, TenantKeys};
-use crate::sealed::aad;
+use crate::keys::TenantKeys;
 use crate::storage::authorization_requests;
 use crate::types::{TenantId, Timestamp, TokenHash, base64url};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// How long a request may take from its first opening until its code.
-const LIFETIME_S: i64 = 30 * 60;
+pub const LIFETIME_S: i64 = 30 * 60;
 /// Longest sealed text that goes into a URL; beyond it becomes a row.
 const MAX_IN_URL: usize = 2048;
 /// Largest request that is kept at all, sealed.
 const MAX_SEALED: usize = 32 * 1024;
 /// What a row's handle begins with; sealed texts begin with a key's id and a point.
 const ROW: &str = "row.";
+/// What the sealed text is for.
+const WHAT: &str = "authorization request";
 
 /// A request under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,22 @@ pub struct Interaction {
     pub first_seen: Timestamp,
     /// Hash of the cookie of the browser in which it was opened.
     pub browser: String,
-    /// The parameters as they came.
+    /// The parameters as they came; in sealed form those of a pushed request are left out.
     pub parameters: Vec<(String, String)>,
+    /// Where they came from.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// Where the parameters of a request came from. Some clients may ask only in the stronger ways.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The `request_uri` of a pushed request (RFC 9126).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
+    /// Whether the client had signed them (RFC 9101).
+    #[serde(default)]
+    pub signed: bool,
 }
 
 impl Interaction {
@@ -45,6 +59,7 @@ impl Interaction {
         app: &App,
         browser: &TokenHash,
         parameters: Vec<(String, String)>,
+        origin: Origin,
         now: Timestamp,
     ) -> Result<Self, Fault> {
         Ok(Self {
@@ -52,6 +67,7 @@ impl Interaction {
             first_seen: now,
             browser: base64url(browser.as_bytes()),
             parameters,
+            origin,
         })
     }
 
@@ -66,14 +82,16 @@ impl Interaction {
         tenant: TenantId,
         now: Timestamp,
     ) -> Result<String, Fault> {
-        let plain = serde_json::to_vec(self)
-            .map_err(|error| Fault::internal("sealing a request").caused_by(error))?;
-        let key = keys.purpose(Purpose::Seal)?;
-        let hour = hour(self.first_seen);
-        let sealed =
-            key.sealing_of_hour(hour)?
-                .seal(&app.entropy, &associated(tenant, key.id(), hour), &plain)?;
-        let text = format!("{}.{hour}.{}", key.id(), base64url(&sealed));
+        let plain = if self.origin.pushed.is_some() {
+            serde_json::to_vec(&Self {
+                parameters: Vec::new(),
+                ..self.clone()
+            })
+        } else {
+            serde_json::to_vec(self)
+        };
+        let plain = plain.map_err(|error| Fault::internal("sealing a request").caused_by(error))?;
+        let text = envelope::seal(app, keys, tenant, WHAT, self.first_seen, &plain)?;
         if text.len() <= MAX_IN_URL {
             return Ok(text);
         }
@@ -112,38 +130,26 @@ impl Interaction {
         } else {
             text
         };
-        let Some(interaction) = unseal(keys, tenant, text) else {
+        let Some(mut interaction) = unseal(keys, tenant, text) else {
             return Ok(None);
         };
         let alive = now < interaction.first_seen.plus_seconds(LIFETIME_S);
         let same_browser = interaction.browser == base64url(browser.as_bytes());
-        Ok((alive && same_browser).then_some(interaction))
+        if !alive || !same_browser {
+            return Ok(None);
+        }
+        if let Some(uri) = &interaction.origin.pushed {
+            let Some(parameters) = pushed::parameters(app, keys, tenant, uri, now).await? else {
+                return Ok(None);
+            };
+            interaction.parameters = parameters;
+        }
+        Ok(Some(interaction))
     }
 }
 
 fn unseal(keys: &TenantKeys, tenant: TenantId, text: &str) -> Option<Interaction> {
-    let mut parts = text.splitn(3, '.');
-    let (key_id, hour, sealed) = (parts.next()?, parts.next()?, parts.next()?);
-    let hour: i64 = hour.parse().ok()?;
-    let key = keys.purpose_by_id(Purpose::Seal, key_id)?;
-    let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-    let plain = key
-        .sealing_of_hour(hour)
-        .ok()?
-        .open(&associated(tenant, key_id, hour), &sealed)?;
+    let (plain, hour) = envelope::open(keys, tenant, WHAT, text)?;
     let interaction: Interaction = serde_json::from_slice(&plain).ok()?;
-    (self::hour(interaction.first_seen) == hour).then_some(interaction)
-}
-
-fn hour(at: Timestamp) -> i64 {
-    at.seconds().div_euclid(3600)
-}
-
-fn associated(tenant: TenantId, key_id: &str, hour: i64) -> Vec<u8> {
-    aad(&[
-        "authorization request",
-        &tenant.to_string(),
-        key_id,
-        &hour.to_string(),
-    ])
+    (envelope::hour(interaction.first_seen) == hour).then_some(interaction)
 }

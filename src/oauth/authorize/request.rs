@@ -114,19 +114,7 @@ impl AuthorizationRequest {
 }
 
 fn refuse_what_is_not_supported(client: &Client, parameters: &Form) -> Result<(), OauthError> {
-    // OIDC Core §6.1, §6.2, §7.2.1: what is not supported has errors of its own.
-    if parameters.get("request").is_some() {
-        return Err(OauthError::new(
-            ErrorCode::RequestNotSupported,
-            "Request objects are not supported",
-        ));
-    }
-    if parameters.get("request_uri").is_some() {
-        return Err(OauthError::new(
-            ErrorCode::RequestUriNotSupported,
-            "request_uri is not supported",
-        ));
-    }
+    // OIDC Core §7.2.1.
     if parameters.get("registration").is_some() {
         return Err(OauthError::new(
             ErrorCode::RegistrationNotSupported,

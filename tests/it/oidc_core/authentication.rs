@@ -311,14 +311,14 @@ async fn form_post_s2_the_response_is_a_form() {
     );
 }
 
-/// §3.1.2.6, §6, §7.2.1: "request_not_supported: The OP does not support use of the request parameter", likewise
-/// `request_uri_not_supported` and `registration_not_supported`.
+/// §3.1.2.6, §7.2.1: "request_not_supported: The OP does not support use of the request parameter" – from a client without keys,
+/// since only signed ones are – and `registration_not_supported`. A `request_uri` has to be registered (RFC 9101 §7).
 #[tokio::test]
 async fn s3_1_2_6_what_is_not_supported_has_errors_of_its_own() {
     let mut p = Provider::new(Engine::Sqlite).await;
     for (name, value, error) in [
         ("request", "e30.e30.", "request_not_supported"),
-        ("request_uri", "https://rp.example/r", "request_uri_not_supported"),
+        ("request_uri", "https://rp.example/r", "invalid_request_uri"),
         ("registration", "{}", "registration_not_supported"),
     ] {
         let page = p.browser.open(&p.rp.ask_for(&p.app, &[(name, value)]).url).await;

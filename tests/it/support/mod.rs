@@ -15,6 +15,7 @@ pub mod program;
 pub mod provider;
 pub mod receiver;
 pub mod relying_party;
+pub mod request_object;
 pub mod source;
 pub mod statements;
 pub mod user_agent;

@@ -218,6 +218,31 @@ impl RelyingParty {
         }
     }
 
+    /// Pushes a request (RFC 9126).
+    pub async fn push(&self, app: &TestApp, asked: &Asked) -> Answer {
+        let fields: Vec<_> = asked
+            .parameters
+            .iter()
+            .filter(|(name, _)| name != "client_id")
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        self.post(app, "/oauth2/par", &fields).await
+    }
+
+    /// Pushes a request and gives the address to send the browser to.
+    pub async fn pushed(&self, app: &TestApp, asked: &Asked) -> String {
+        let answer = self.push(app, asked).await.expect(201).json();
+        self.refer(app, answer["request_uri"].as_str().expect("request_uri"))
+    }
+
+    /// The address of a request that lies elsewhere.
+    pub fn refer(&self, app: &TestApp, request_uri: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("client_id", &self.client_id);
+        query.append_pair("request_uri", request_uri);
+        format!("{}/oauth2/authorize?{}", app.base, query.finish())
+    }
+
     /// The whole code flow for some scopes, in this browser.
     pub async fn sign_in(
         &self,
