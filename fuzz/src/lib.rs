@@ -9,6 +9,7 @@ use grantor::oauth::handle::{Handle, Kind};
 use grantor::oauth::pkce::{Challenge, Verifier};
 use grantor::protect::address::TrustedProxies;
 use grantor::protect::body::{Form, parse_json};
+use grantor::protect::proxy_protocol::{version_1, version_2};
 use grantor::sealed::MasterKeys;
 use grantor::types::{ClientId, Issuer, Kid, RedirectUri, Resource, ScopeSet, TenantId, Timestamp};
 use serde_json::Value;
@@ -160,6 +161,17 @@ pub const TARGETS: &[Target] = &[
             r#"{"a":1,"a":2}"#,
             r#"{"a":"\u0000"}"#,
             "[1e400, -0, 0.1, 18446744073709551616]",
+        ],
+    },
+    Target {
+        name: "proxy_protocol",
+        run: proxy_protocol,
+        seeds: &[
+            "PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n",
+            "PROXY TCP6 2001:db8::1 ::1 1 443\r\n",
+            "PROXY UNKNOWN\r\n",
+            "\u{21}\u{11}\0\u{c}\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}\0\u{1}\u{1}\u{3b}",
+            "\u{21}\u{11}\0\u{11}\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}\0\u{1}\u{1}\u{3b}\u{4}\0\u{2}\u{9}\u{9}",
         ],
     },
     Target {
@@ -392,6 +404,23 @@ fn depth(value: &Value) -> usize {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
         Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
         _ => 0,
+    }
+}
+
+/// Either version of the PROXY protocol; what names somebody names them in the right family.
+pub fn proxy_protocol(data: &[u8]) {
+    if let Some(Some(source)) = version_1(data) {
+        let family: &[u8] = if source.is_ipv4() {
+            b"PROXY TCP4 "
+        } else {
+            b"PROXY TCP6 "
+        };
+        assert!(data.starts_with(family) && data.ends_with(b"\r\n") && data.len() <= 107);
+    }
+    if let Some((head, body)) = data.split_first_chunk::<4>()
+        && let Some(Some(source)) = version_2(*head, body)
+    {
+        assert_eq!(head[1], if source.is_ipv4() { 0x11 } else { 0x21 });
     }
 }
 

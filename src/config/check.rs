@@ -94,6 +94,16 @@ impl<'a> Check<'a> {
             let reason = format!("is the address of {} too", self.name("listen"));
             self.refuse("management_listen", reason, "an address of its own");
         }
+        if self.sound(&["proxy_protocol", "trusted_proxies"])
+            && config.proxy_protocol
+            && config.trusted_proxies.is_empty()
+        {
+            let reason = format!(
+                "is on without {}: nobody may say whose a connection is",
+                self.name("trusted_proxies")
+            );
+            self.refuse("proxy_protocol", reason, "off, or on with trusted proxies");
+        }
         if config
             .trusted_proxies
             .iter()

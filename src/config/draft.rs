@@ -36,6 +36,7 @@ impl Draft {
             tls: None,
             tls_1_3_only: false,
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             database: DatabaseConfig {
                 url: Secret::new(String::new()),
                 migration_url: None,

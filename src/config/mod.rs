@@ -44,6 +44,8 @@ pub struct Config {
     pub tls_1_3_only: bool,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections from those peers begin with a PROXY header.
+    pub proxy_protocol: bool,
     /// The databases.
     pub database: DatabaseConfig,
     /// Requests that the server makes.

@@ -142,7 +142,8 @@ impl Edge {
         &self.0.entropy
     }
 
-    pub(super) fn proxies(&self) -> &TrustedProxies {
+    /// Peers whose word about the client's address is believed.
+    pub fn proxies(&self) -> &TrustedProxies {
         &self.0.proxies
     }
 

@@ -19,6 +19,7 @@ pub mod headers;
 pub mod limits;
 mod metrics;
 mod place;
+pub mod proxy_protocol;
 mod refusals;
 mod request_log;
 pub mod routes;

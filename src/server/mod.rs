@@ -12,7 +12,7 @@ pub use self::tls::Certificates;
 use self::connection::{Connection, Stream};
 use crate::fault::Fault;
 use crate::protect::routes::Routes;
-use crate::protect::{Edge, outermost};
+use crate::protect::{Edge, outermost, proxy_protocol};
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_server::{GracefulShutdownSignal, Server, ServerHandle};
@@ -220,12 +220,17 @@ fn public_service(
 }
 
 async fn accept(
-    stream: TcpStream,
+    mut stream: TcpStream,
     edge: Edge,
     acceptor: Option<TlsAcceptor>,
 ) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
-    let peer = stream.peer_addr().ok();
+    let mut peer = stream.peer_addr().ok();
     stream.set_nodelay(true)?;
+    // Whoever else connects cannot say that it is somebody.
+    let is_trusted = peer.is_some_and(|peer| edge.proxies().trusts(peer.ip().to_canonical()));
+    if edge.config().proxy_protocol && is_trusted {
+        peer = proxy_protocol::read(&mut stream).await?.or(peer);
+    }
     let Some(acceptor) = acceptor else {
         return Ok((
             Connection::http1(Stream::Plain(stream), edge, peer),

@@ -70,6 +70,14 @@ pub(super) static ALL: &[Setting] = &[
         config.trusted_proxies = parse::networks,
         "Peers whose Forwarded and X-Forwarded-* headers are believed"
     ),
+    value!(
+        "proxy_protocol",
+        is("off"),
+        "off or on",
+        Plain,
+        config.proxy_protocol = |text| parse::choice(text, &[("off", false), ("on", true)]),
+        "Whether every connection from a trusted proxy begins with a PROXY header (version 1 or 2)"
+    ),
     number!("hsts.max_age_s", is("31536000"), 31536000 to 3153600000 " seconds", http.hsts_max_age_s,
         "How long browsers remember to use https only"),
     number!("cors.max_age_s", is("86400"), 0 to 86400 " seconds", http.cors_max_age_s,

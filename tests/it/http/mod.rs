@@ -6,6 +6,7 @@ mod cors;
 mod limits;
 mod log;
 mod management;
+mod proxy_protocol;
 mod raw;
 mod surfaces;
 mod tls;
