@@ -15,6 +15,7 @@ mod migrate;
 mod openapi;
 mod outcome;
 mod print;
+mod registration_token;
 mod restored;
 mod serve;
 mod user;
@@ -63,6 +64,8 @@ enum Command {
     Client(client::Client),
     #[command(subcommand)]
     User(user::User),
+    #[command(subcommand)]
+    RegistrationToken(registration_token::RegistrationToken),
     Openapi(openapi::Openapi),
 }
 
@@ -109,6 +112,7 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::Restored(command) => command.run(Context::for_command(sources)?).await,
         Command::Client(command) => command.run(Context::for_command(sources)?).await,
         Command::User(command) => command.run(Context::for_command(sources)?).await,
+        Command::RegistrationToken(command) => command.run(Context::for_command(sources)?).await,
         Command::Openapi(command) => command.run(&Context::for_command(sources)?),
     }
 }

@@ -2,16 +2,24 @@
 
 use crate::support::http::Http;
 use crate::support::provider::Provider;
-use crate::support::relying_party::RelyingParty;
+use crate::support::relying_party::{CALLBACK, RelyingParty};
 use crate::support::{Engine, TestApp};
 use grantor::clock::Clock;
 use grantor::types::Algorithm;
 use oauth2::basic::BasicClient;
 use oauth2::{HttpRequest, HttpResponse, TokenIntrospectionResponse as _, TokenResponse as _};
-use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreUserInfoClaims};
+use openidconnect::core::{
+    CoreApplicationType, CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreGrantType,
+    CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreProviderMetadata,
+    CoreRegisterErrorResponseType, CoreResponseType, CoreSubjectIdentifierType, CoreUserInfoClaims,
+};
+use openidconnect::registration::{
+    AdditionalClientMetadata, ClientRegistrationRequest, EmptyAdditionalClientRegistrationResponse,
+};
 use openidconnect::{
-    AccessTokenHash, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IntrospectionUrl,
-    IssuerUrl, Nonce, PkceCodeChallenge, RedirectUrl, RevocationUrl, Scope, TokenResponse as _, TokenUrl,
+    AccessToken, AccessTokenHash, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    IntrospectionUrl, IssuerUrl, LogoutRequest, Nonce, PkceCodeChallenge, PostLogoutRedirectUrl,
+    ProviderMetadataWithLogout, RedirectUrl, RevocationUrl, Scope, TokenResponse as _, TokenUrl,
 };
 
 /// Sends what a library wants sent.
@@ -173,6 +181,95 @@ async fn openidconnect_completes(p: &mut Provider) {
         .request_async(&http)
         .await;
     assert!(refused.is_err(), "the family is over");
+}
+
+/// What the library has no member for.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+struct WithLogout {
+    post_logout_redirect_uris: Vec<String>,
+}
+
+impl AdditionalClientMetadata for WithLogout {}
+
+type Registration = ClientRegistrationRequest<
+    WithLogout,
+    EmptyAdditionalClientRegistrationResponse,
+    CoreApplicationType,
+    CoreClientAuthMethod,
+    CoreRegisterErrorResponseType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+#[tokio::test]
+async fn openidconnect_registers_itself_signs_in_and_signs_out() {
+    const BYE: &str = "https://rp.example/bye";
+    let mut p = Provider::with(Engine::Sqlite, &[("registration.mode", "token")]).await;
+    p.app
+        .advance(Clock::System.now().seconds() - p.app.now().seconds());
+    let base = p.app.http.clone();
+    let http = |request: HttpRequest| send(base.clone(), request);
+    let issuer = IssuerUrl::new(p.app.issuer().to_owned()).unwrap();
+    let metadata = ProviderMetadataWithLogout::discover_async(issuer, &http)
+        .await
+        .unwrap();
+    let end_session = metadata
+        .additional_metadata()
+        .end_session_endpoint
+        .clone()
+        .unwrap();
+
+    let redirect = RedirectUrl::new(CALLBACK.to_owned()).unwrap();
+    let with_logout = WithLogout {
+        post_logout_redirect_uris: vec![BYE.to_owned()],
+    };
+    let endpoint = metadata.registration_endpoint().unwrap().clone();
+    let request = Registration::new(vec![redirect.clone()], with_logout);
+    assert!(request.register_async(&endpoint, &http).await.is_err());
+    let admin = p.app.admin_token("registration:write").await;
+    let made = p.app.http.post("/admin/v1/registration-tokens").bearer(&admin);
+    let made = made.json(&serde_json::json!({})).send().await.expect(201).json();
+    let initial = AccessToken::new(made["token"].as_str().unwrap().to_owned());
+    let request = request.set_initial_access_token(Some(initial));
+    let registered = request.register_async(&endpoint, &http).await.unwrap();
+    assert!(registered.registration_access_token().is_some());
+    assert_eq!(
+        registered.additional_metadata().post_logout_redirect_uris,
+        [BYE.to_owned()]
+    );
+
+    let client = CoreClient::from_provider_metadata(
+        metadata,
+        registered.client_id().clone(),
+        registered.client_secret().cloned(),
+    )
+    .set_redirect_uri(redirect);
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let flow = CoreAuthenticationFlow::AuthorizationCode;
+    let request = client.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
+    let (url, _, nonce) = request.set_pkce_challenge(challenge).url();
+    let page = p.browser.authorize(url.as_str(), &p.alice).await;
+    let request = client.exchange_code(AuthorizationCode::new(page.code())).unwrap();
+    let tokens = request
+        .set_pkce_verifier(verifier)
+        .request_async(&http)
+        .await
+        .unwrap();
+    let id_token = tokens.id_token().unwrap();
+    let claims = id_token.claims(&client.id_token_verifier(), &nonce).unwrap();
+    assert_eq!(claims.subject().as_str(), p.alice.id.to_string());
+
+    let out = LogoutRequest::from(end_session)
+        .set_id_token_hint(id_token)
+        .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(BYE.to_owned()).unwrap())
+        .set_state(CsrfToken::new("s".to_owned()));
+    let page = p.browser.open(out.http_get_url().as_str()).await;
+    assert_eq!(page.left_for.clone().unwrap().as_str(), format!("{BYE}?state=s"));
+    assert!(p.browser.get("/account").await.answer.status.is_redirection());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::support::http::{Answer, Http};
 use crate::support::provider::{Provider, refused};
 use crate::support::relying_party::RelyingParty;
 use crate::support::{Engine, TestApp};
+use crate::tenants::bare_tenant;
 use grantor::jobs;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -290,6 +291,62 @@ on_both_engines! {
         jobs::run(&p.app.app).await;
         p.app.admin_token("clients:read").await;
         assert!(!exists(&used).await);
+    }
+}
+
+/// A tenant's clients, tokens and quota are its own.
+#[tokio::test]
+async fn nothing_of_one_tenant_registers_at_another() {
+    let admin = with_tokens(Engine::Sqlite, &[("registration.max_clients", "1")]).await;
+    bare_tenant(&admin.app, "acme", true).await;
+    let token = text(&make(&admin, json!({"max_uses": 5})).await, "token");
+    let http = &admin.app.http;
+    let there = format!("/t/acme{PATH}");
+    for wrong in [&token, &admin.token] {
+        let answer = http.post(&there).bearer(wrong).json(&web(json!({}))).send().await;
+        refused(answer, 401, "invalid_token");
+    }
+    let own = register_with(&admin.app, &token, &web(json!({})))
+        .await
+        .expect(201)
+        .json();
+    let path = format!("{there}/{}", text(&own, "client_id"));
+    let answer = http
+        .get(&path)
+        .bearer(&text(&own, "registration_access_token"))
+        .send()
+        .await;
+    refused(answer, 401, "invalid_token");
+    let metadata = http.get("/t/acme/.well-known/openid-configuration").send().await;
+    assert_eq!(
+        metadata.expect(200).json()["registration_endpoint"],
+        format!("{}{there}", admin.app.issuer())
+    );
+}
+
+#[tokio::test]
+async fn a_tenant_registers_clients_of_its_own() {
+    let app = TestApp::spawn_with(Engine::Sqlite, &[OPEN, ("registration.max_clients", "1")]).await;
+    bare_tenant(&app, "acme", true).await;
+    let there = format!("/t/acme{PATH}");
+    for path in [PATH, &*there] {
+        let json = app
+            .http
+            .post(path)
+            .json(&web(json!({})))
+            .send()
+            .await
+            .expect(201)
+            .json();
+        let uri = text(&json, "registration_client_uri");
+        assert!(uri.starts_with(&format!("{}{path}/", app.issuer())), "{uri}");
+        let read = app
+            .http
+            .get(&uri)
+            .bearer(&text(&json, "registration_access_token"));
+        read.send().await.expect(200);
+        let full = app.http.post(path).json(&web(json!({}))).send().await;
+        refused(full, 403, "access_denied");
     }
 }
 

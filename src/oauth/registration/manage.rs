@@ -1,7 +1,7 @@
 //! The client configuration endpoint (RFC 7592): a client reads, replaces and deletes its own registration.
 
 use super::admission::{bearer_of, denied, invalid_token, unauthenticated, wrong_token};
-use super::{answer as document, is_offered, refused, request};
+use super::{answer as document, forbidden, is_offered, refused, request};
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
 use crate::clients::self_registration::{self, REGISTRATION_TOKEN_PREFIX, Terms};
@@ -188,8 +188,8 @@ fn may_manage(app: &App, exchange: &Exchange, client: &Client) -> Result<(), Uns
     }
     let event = denied(app, exchange, EventType::AccessDenied, "admin_scope_lacking")?;
     app.audit.note(event.client(&client.client_id));
-    Err(refused(
-        ErrorCode::AccessDenied,
+    Err(forbidden(
+        exchange,
         "The client has admin scopes: only an administrator changes or deletes it",
     ))
 }

@@ -49,6 +49,12 @@ fn is_offered(app: &App, exchange: &Exchange) -> Result<(), Unserved> {
     Ok(())
 }
 
+/// Who has a right to be here, but not to this.
+fn forbidden(exchange: &Exchange, description: &'static str) -> Unserved {
+    let refusal = Refusal::new(StatusCode::FORBIDDEN, description).code(ErrorCode::AccessDenied.as_str());
+    exchange.refuse(refusal).into()
+}
+
 fn refused(code: ErrorCode, description: impl Into<std::borrow::Cow<'static, str>>) -> Unserved {
     OauthError::new(code, description).into()
 }

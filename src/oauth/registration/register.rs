@@ -1,14 +1,13 @@
 //! `POST /oauth2/register` (RFC 7591 §3).
 
 use super::admission::{self, Admission};
-use super::{answer as document, is_offered, refused, request};
+use super::{answer as document, forbidden, is_offered, request};
 use crate::app::App;
 use crate::audit::{Event, EventType, Outcome};
 use crate::clients::Rules;
 use crate::clients::self_registration::{self, REGISTRATION_TOKEN_PREFIX, Terms};
 use crate::fault::Fault;
 use crate::oauth::answer;
-use crate::oauth::error::ErrorCode;
 use crate::oauth::request::Unserved;
 use crate::protect::Exchange;
 use crate::storage::clients::Client;
@@ -99,8 +98,8 @@ async fn insert(
         drop(tx);
         let event = admission::denied(app, exchange, EventType::AccessDenied, "registration_quota")?;
         app.audit.note(admission.tell(event));
-        return Err(refused(
-            ErrorCode::AccessDenied,
+        return Err(forbidden(
+            exchange,
             "No more clients can be registered here at present; ask the operator of this server",
         ));
     }

@@ -3,6 +3,7 @@
 
 mod basic;
 mod config;
+mod dynamic;
 mod every_plan;
 mod logout;
 mod protected_answers;
