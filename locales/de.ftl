@@ -234,3 +234,18 @@ error-sign-in-title = Diese Anmeldung kann nicht weitergehen
 error-sign-in-advice = Die Anwendung, die Sie hierher geschickt hat, hat einen Fehler gemacht. Gehen Sie zu ihr zurück und versuchen Sie es noch einmal, oder sagen Sie denen Bescheid, die sie betreiben.
 error-sign-in-expired-advice = Sie ist abgelaufen oder wurde in einem anderen Browser begonnen. Gehen Sie zur Anwendung zurück und beginnen Sie neu.
 error-sign-in-done-advice = Sie ist schon abgeschlossen. Gehen Sie zur Anwendung zurück und beginnen Sie neu.
+
+## What the deployment keeps about people
+attributes-title = Mehr über Sie
+attributes-save = Speichern
+attributes-back = Zurück zu Ihrem Konto
+attributes-changed = Ihre Änderungen sind gespeichert.
+attributes-stale = Ihr Konto wurde inzwischen geändert. Sehen Sie es noch einmal an und speichern Sie dann.
+attributes-lines = Eine Angabe je Zeile.
+attributes-yes = Ja
+attributes-no = Nein
+attributes-rule-choice = Wählen Sie einen der Werte.
+attributes-rule-number = Das muss eine Zahl von { $minimum } bis { $maximum } sein.
+attributes-rule-text = Das muss 1 bis { $most } Zeichen haben, ohne < und >.
+attributes-rule-texts = Das müssen höchstens { $entries } verschiedene Zeilen mit 1 bis { $most } Zeichen sein, ohne < und >.
+attributes-rule-values = Jede Zeile muss eine von diesen sein: { $values }.

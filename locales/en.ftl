@@ -234,3 +234,18 @@ error-sign-in-title = This sign-in cannot go on
 error-sign-in-advice = The application that sent you here made a mistake. Go back to it and try again, or tell those who run it.
 error-sign-in-expired-advice = It has expired or was begun in another browser. Go back to the application and start again.
 error-sign-in-done-advice = It has been completed already. Go back to the application and start again.
+
+## What the deployment keeps about people
+attributes-title = More about you
+attributes-save = Save
+attributes-back = Back to your account
+attributes-changed = Your changes are saved.
+attributes-stale = Your account was changed meanwhile. Look at it again, then save.
+attributes-lines = One per line.
+attributes-yes = Yes
+attributes-no = No
+attributes-rule-choice = Choose one of the values.
+attributes-rule-number = This must be a number from { $minimum } to { $maximum }.
+attributes-rule-text = This must have 1 to { $most } characters, without < and >.
+attributes-rule-texts = These must be at most { $entries } different lines of 1 to { $most } characters, without < and >.
+attributes-rule-values = Each line must be one of: { $values }.

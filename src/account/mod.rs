@@ -29,7 +29,9 @@ use crate::fault::Fault;
 use crate::keys::KeyRing;
 use crate::storage::Store;
 use crate::storage::users::User;
-use crate::types::{Event, EventType, Issuer, Outcome, Secret, TenantId, Timestamp};
+use crate::types::{Attributes, Event, EventType, Issuer, Outcome, Secret, TenantId, Timestamp};
+use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Everything that is done with people and their sessions. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +43,7 @@ pub struct Accounts {
     passwords: Passwords,
     session: SessionConfig,
     issuer: Issuer,
+    attributes: Arc<Attributes>,
 }
 
 impl Accounts {
@@ -59,6 +62,7 @@ impl Accounts {
             passwords: Passwords::new(&config.argon2, entropy.clone())?,
             session: config.session.clone(),
             issuer: config.issuer.clone(),
+            attributes: config.attributes.clone(),
             store,
             keys,
             audit,
@@ -69,12 +73,31 @@ impl Accounts {
     /// The tenant's keys for personal data.
     pub async fn personal(&self, tenant: TenantId) -> Result<Personal, Fault> {
         let keys = self.keys.of(tenant).await?;
-        Ok(Personal::new(tenant, keys, self.entropy.clone()))
+        Ok(Personal::new(
+            tenant,
+            keys,
+            self.entropy.clone(),
+            self.attributes.clone(),
+        ))
     }
 
     /// What is known about a user, in clear.
     pub async fn profile(&self, user: &User) -> Result<Profile, Fault> {
         self.personal(user.tenant_id).await?.read(user)
+    }
+
+    /// All that can be told about a user in claims, except `sub`: the standard ones, and declared attributes that keep to
+    /// their declaration. None of those has a standard one's name.
+    pub async fn claims(&self, user: &User) -> Result<Map<String, Value>, Fault> {
+        let profile = self.profile(user).await?;
+        let mut claims = self.attributes.sound(&profile.attributes);
+        claims.extend(profile.claims(user.updated_at));
+        Ok(claims)
+    }
+
+    /// What may be said and changed of users beyond the standard claims.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
     }
 
     /// A password that the server makes: 100 random bits in a form that can be typed.

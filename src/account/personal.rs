@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::keys::{Purpose, TenantKeys};
 use crate::sealed::aad;
 use crate::storage::users::User;
-use crate::types::{TenantId, UserId, base64url};
+use crate::types::{Attributes, Audience, TenantId, UserId, base64url};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub struct Personal {
     tenant: TenantId,
     keys: Arc<TenantKeys>,
     entropy: Entropy,
+    attributes: Arc<Attributes>,
 }
 
 /// The sealed columns of `users` and the member of [`Profile`] that each holds. A username is sealed where it is an
@@ -31,6 +32,9 @@ const COLUMNS: [(&str, &str); 5] = [
     ("address", "address"),
     ("birthdate", "birthdate"),
 ];
+
+/// The sealed column of attributes, which is no member.
+const ATTRIBUTES: &str = "sealed_attributes";
 
 fn column<'a>(user: &'a mut User, name: &str) -> &'a mut Option<Vec<u8>> {
     match name {
@@ -44,11 +48,17 @@ fn column<'a>(user: &'a mut User, name: &str) -> &'a mut Option<Vec<u8>> {
 
 impl Personal {
     /// Works with these keys.
-    pub fn new(tenant: TenantId, keys: Arc<TenantKeys>, entropy: Entropy) -> Self {
+    pub fn new(
+        tenant: TenantId,
+        keys: Arc<TenantKeys>,
+        entropy: Entropy,
+        attributes: Arc<Attributes>,
+    ) -> Self {
         Self {
             tenant,
             keys,
             entropy,
+            attributes,
         }
     }
 
@@ -95,8 +105,35 @@ impl Personal {
                 Some(value) => Some(self.seal(user.id, name, value.to_string().as_bytes())?),
             };
         }
+        self.write_attributes(user, &profile.attributes)?;
         user.sealed_with = self.sealing_key()?.to_owned();
         Ok(())
+    }
+
+    /// Those that are personal data are sealed together, the others stay in clear.
+    fn write_attributes(&self, user: &mut User, all: &Map<String, Value>) -> Result<(), Fault> {
+        let (sealed, clear): (Map<_, _>, Map<_, _>) = all
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .partition(|(name, _)| self.attributes.is_personal(name));
+        user.attributes = Json(clear);
+        user.sealed_attributes = if sealed.is_empty() {
+            None
+        } else {
+            let text = Value::Object(sealed).to_string();
+            Some(self.seal(user.id, ATTRIBUTES, text.as_bytes())?)
+        };
+        Ok(())
+    }
+
+    fn read_attributes(&self, user: &User) -> Result<Map<String, Value>, Fault> {
+        let mut all = user.attributes.0.clone();
+        if let Some(sealed) = &user.sealed_attributes
+            && let Value::Object(opened) = self.open_json(user.id, ATTRIBUTES, sealed)?
+        {
+            all.extend(opened);
+        }
+        Ok(all)
     }
 
     /// Reads the profile of a row.
@@ -104,6 +141,7 @@ impl Personal {
     /// # Errors
     /// When a value does not open: the row was changed by hand, or a key is missing.
     pub fn read(&self, user: &User) -> Result<Profile, Fault> {
+        let attributes = self.read_attributes(user)?;
         let mut user = user.clone();
         let mut members = std::mem::take(&mut user.claims.0);
         for (name, member) in COLUMNS {
@@ -114,6 +152,7 @@ impl Personal {
         if let Some(username) = user.username {
             members.insert("username".to_owned(), username.into());
         }
+        members.insert("attributes".to_owned(), attributes.into());
         members.insert("enabled".to_owned(), user.enabled.into());
         members.insert("roles".to_owned(), user.roles.0.into());
         members.insert("email_verified".to_owned(), user.email_verified.into());
@@ -125,9 +164,11 @@ impl Personal {
 
     /// What administrators see of a user.
     pub fn view(&self, user: &User) -> Result<UserView, Fault> {
+        let mut profile = self.read(user)?;
+        profile.attributes = self.attributes.seen_by(Audience::Admin, &profile.attributes);
         Ok(UserView {
             id: user.id,
-            profile: self.read(user)?,
+            profile,
             has_password: user.password_hash.is_some(),
             password_temporary: user.password_temporary,
             password_changed_at: user.password_changed_at,
@@ -144,6 +185,10 @@ impl Personal {
                 let plain = self.open(user.id, name, &sealed)?;
                 *column(&mut resealed, name) = Some(self.seal(user.id, name, &plain)?);
             }
+        }
+        if let Some(sealed) = resealed.sealed_attributes.take() {
+            let plain = self.open(user.id, ATTRIBUTES, &sealed)?;
+            resealed.sealed_attributes = Some(self.seal(user.id, ATTRIBUTES, &plain)?);
         }
         resealed.sealed_with = self.sealing_key()?.to_owned();
         Ok(resealed)

@@ -9,6 +9,7 @@ use crate::types::{Algorithm, ClientId, Issuer, Malformed, ScopeSet, Secret};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The configuration so far, and what only makes sense together with other settings.
 pub(super) struct Draft {
@@ -135,6 +136,8 @@ impl Draft {
                 filter: String::new(),
             },
             scopes: BTreeMap::new(),
+            attributes: Arc::default(),
+            scope_claims: BTreeMap::new(),
             warnings: Vec::new(),
         };
         Ok(Self {

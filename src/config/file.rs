@@ -1,5 +1,6 @@
-//! The configuration file: TOML, taken apart into settings and texts of scopes.
+//! The configuration file: TOML, taken apart into settings, texts of scopes, and what is declared.
 
+use super::declared::{Area, Declared};
 use super::problem::{Origin, Problem};
 use super::raw::{Given, ScopeText};
 use std::path::{Path, PathBuf};
@@ -12,11 +13,12 @@ pub const DEFAULT_FILE: &str = "grantor.toml";
 /// Largest file that is read.
 const MAX_LENGTH: u64 = 1 << 20;
 
-/// What a file says: settings by name, and texts of scopes. Names are not checked here.
+/// What a file says: settings by name, texts of scopes, and declarations. Names are not checked here.
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) given: Vec<Given>,
     pub(super) scopes: Vec<ScopeText>,
+    pub(super) declared: Vec<Declared>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -88,6 +90,10 @@ impl Walk<'_> {
                     let (scope, rest) = (scope.clone(), rest.to_vec());
                     self.scope(&scope, &rest, place, value);
                 }
+                ([root, attribute, rest @ ..], value) if root == "attributes" => {
+                    let (attribute, rest) = (attribute.clone(), rest.to_vec());
+                    self.attribute(&attribute, &rest, place, value);
+                }
                 (_, DeValue::Table(inner)) => self.table(above, inner),
                 (_, value) => self.setting(&dotted(above), place, value),
             }
@@ -147,13 +153,70 @@ impl Walk<'_> {
                     origin: self.origin(place),
                 });
             }
+            ([member], value) if member == "claims" && scalar(value).is_some() => {
+                self.declare(Area::Scope, scope, rest, place, value);
+            }
             _ => self.problem(
                 &name(rest),
                 place,
-                "a scope has only a description",
-                "description = \"…\", or description.LANGUAGE = \"…\" for each language",
+                "a scope has only a description and claims",
+                "description = \"…\", or description.LANGUAGE = \"…\" for each language; claims = [\"…\"]",
             ),
         }
+    }
+
+    /// `[attributes."x"]` with its members; the description may be a table of descriptions by language.
+    fn attribute(&mut self, attribute: &str, rest: &[String], place: usize, value: &DeValue<'_>) {
+        match (rest, value) {
+            ([], DeValue::Table(table)) => {
+                for (key, value) in table {
+                    let rest = [key.get_ref().to_string()];
+                    self.attribute(attribute, &rest, key.span().start, value.get_ref());
+                }
+            }
+            ([member], DeValue::Table(table)) if member == "description" => {
+                for (key, value) in table {
+                    let rest = [member.clone(), key.get_ref().to_string()];
+                    self.attribute(attribute, &rest, key.span().start, value.get_ref());
+                }
+            }
+            ([_] | [_, _], value) => self.declare(Area::Attribute, attribute, rest, place, value),
+            _ => self.problem(
+                &dotted(&["attributes".to_owned(), attribute.to_owned()]),
+                place,
+                "an attribute is a table",
+                "type = \"string\" and further members",
+            ),
+        }
+    }
+
+    fn declare(&mut self, area: Area, subject: &str, rest: &[String], place: usize, value: &DeValue<'_>) {
+        let root = match area {
+            Area::Attribute => "attributes",
+            Area::Scope => "scopes",
+        };
+        let all: Vec<_> = [root.to_owned(), subject.to_owned()]
+            .into_iter()
+            .chain(rest.iter().cloned())
+            .collect();
+        let text = match value {
+            DeValue::Float(number) => Some(Zeroizing::new(number.as_str().to_owned())),
+            value => scalar(value),
+        };
+        let Some(text) = text else {
+            let reason = "must be a text, a number, true or false, or a list of texts without comma";
+            self.problem(&dotted(&all), place, reason, "");
+            return;
+        };
+        self.contents.declared.push(Declared {
+            area,
+            subject: subject.to_owned(),
+            member: rest.first().cloned().unwrap_or_default(),
+            language: rest.get(1).cloned().unwrap_or_default(),
+            text: text.to_string(),
+            name: dotted(&all),
+            origin: self.origin(place),
+        });
     }
 
     fn problem(&mut self, name: &str, place: usize, reason: &str, allowed: &str) {

@@ -1,6 +1,7 @@
 //! The configuration as the server uses it: resolved from file, environment and flags, and valid by type.
 
 mod check;
+mod declared;
 mod draft;
 mod file;
 pub mod master_key;
@@ -18,11 +19,12 @@ pub use self::raw::Sources;
 pub use self::resolve::{Entry, Resolved};
 pub use self::setting::{Default, Setting, Shown};
 
-use crate::types::{Algorithm, ClientId, GrantType, Issuer, ScopeSet, Secret};
+use crate::types::{Algorithm, Attributes, ClientId, GrantType, Issuer, ScopeSet, Secret};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The folder, below the working directory, that holds what is not in a database elsewhere.
 pub const DATA_DIR: &str = "data";
@@ -80,6 +82,10 @@ pub struct Config {
     pub log: LogConfig,
     /// Texts of scopes for the consent page: scope, then language tag in lower case (empty for the default), then text.
     pub scopes: BTreeMap<String, BTreeMap<String, String>>,
+    /// What is kept about people beyond the standard claims.
+    pub attributes: Arc<Attributes>,
+    /// Which attributes scopes give as claims.
+    pub scope_claims: BTreeMap<String, Vec<String>>,
     /// What is allowed but unwise; logged at the start.
     pub warnings: Vec<String>,
 }

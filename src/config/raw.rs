@@ -1,6 +1,7 @@
 //! What was given, as it was written: from the file, then the environment, then flags; the later one wins. `X_FILE`
 //! stands for the contents of a file in each of them.
 
+use super::declared::Declared;
 use super::file::{self, Contents};
 use super::problem::{Origin, Problem};
 use super::setting::{self, ENV_PREFIX, Setting};
@@ -50,6 +51,7 @@ pub(super) struct ScopeText {
 pub(super) struct Collected {
     pub(super) values: BTreeMap<&'static str, Given>,
     pub(super) scopes: Vec<ScopeText>,
+    pub(super) declared: Vec<Declared>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -59,9 +61,11 @@ impl Sources {
         let Contents {
             given,
             scopes,
+            declared,
             problems,
         } = file::read(self.file.as_deref());
         collected.scopes = scopes;
+        collected.declared = declared;
         collected.problems = problems;
         collected.layer(given);
         let environment = collected.environment(self.environment);
@@ -79,11 +83,16 @@ impl Sources {
 
 impl Collected {
     /// Settings as pairs of name and value; the name is dotted or that of the environment variable.
-    /// `scopes.NAME.description` and `scopes.NAME.description.LANGUAGE` give texts of scopes.
+    /// `scopes.NAME.description` and `scopes.NAME.description.LANGUAGE` give texts of scopes; see [`Declared::of_pair`]
+    /// for what can be declared.
     pub(super) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
         let mut collected = Self::default();
         let mut given = Vec::new();
         for (name, text) in pairs {
+            if let Some(declared) = Declared::of_pair(name, text) {
+                collected.declared.push(declared);
+                continue;
+            }
             let scope = name
                 .strip_prefix("scopes.")
                 .and_then(|rest| rest.rsplit_once(".description"));

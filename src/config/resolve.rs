@@ -5,9 +5,10 @@ use super::draft::Draft;
 use super::problem::{ConfigErrors, Origin, Problem};
 use super::raw::{Collected, ScopeText, Sources};
 use super::setting::{Default, Setting, Shown};
-use super::{Config, settings};
+use super::{Config, declared, settings};
 use crate::types::Scope;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use url::Url;
 
 /// A configuration together with what each setting is and where it came from.
@@ -81,6 +82,9 @@ fn resolve(mut collected: Collected, terminal: bool) -> Result<Resolved, ConfigE
         }
     }
     draft.config.scopes = scope_texts(&collected.scopes, &mut problems);
+    let (attributes, scope_claims) = declared::read(&collected.declared, &mut problems);
+    draft.config.attributes = Arc::new(attributes);
+    draft.config.scope_claims = scope_claims;
     let mut check = Check::new(&collected, wrong);
     check.draft(&draft);
     let mut config = draft.finish(terminal);
@@ -147,7 +151,7 @@ fn scope_texts(
 }
 
 /// Whether a text is empty or looks like a language tag (RFC 5646).
-fn is_language(tag: &str) -> bool {
+pub(super) fn is_language(tag: &str) -> bool {
     tag.is_empty()
         || tag.split('-').enumerate().all(|(i, part)| match i {
             0 => (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic()),
@@ -171,6 +175,12 @@ fn entries(collected: &Collected) -> Vec<Entry> {
             }
         })
         .collect();
+    entries.extend(collected.declared.iter().map(|member| Entry {
+        setting: member.name.clone(),
+        value: Some(member.text.clone()),
+        origin: member.origin.clone(),
+        about: None,
+    }));
     entries.extend(collected.scopes.iter().map(|text| Entry {
         setting: text.name.clone(),
         value: Some(text.text.clone()),

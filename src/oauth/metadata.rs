@@ -46,8 +46,7 @@ fn document(app: &App, issuer: &Issuer) -> Value {
     let grants: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.as_str()).collect();
     let modes: Vec<&str> = ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect();
     let languages: Vec<&str> = Language::all().map(Language::tag).collect();
-    let mut scopes = vec!["openid", "offline_access"];
-    scopes.extend(claims::SCOPE_CLAIMS.iter().map(|(scope, _)| *scope));
+    let scopes = claims::scopes(&app.config.scope_claims);
     let mut all_claims = vec![
         "sub",
         "iss",
@@ -60,7 +59,7 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "amr",
         "sid",
     ];
-    all_claims.extend(claims::supported());
+    all_claims.extend(claims::supported(&app.config.scope_claims));
     let mut document = json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": at(authorize::PATH),

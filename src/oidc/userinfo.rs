@@ -113,12 +113,13 @@ async fn claims(app: &App, token: &AccessToken) -> Result<Option<Map<String, Val
     let found = users::find(&mut app.store.read().await?, grant.tenant_id, grant.user_id).await?;
     let Some(user) = found else { return Ok(None) };
     let asked = ClaimsRequest::from_stored(&grant.claims);
-    let all = app.accounts.profile(&user).await?.claims(user.updated_at);
+    let all = app.accounts.claims(&user).await?;
     let mut claims = pick(
+        &app.config.scope_claims,
         &all,
         &token.scope,
         &asked,
-        &token.client.metadata.scope,
+        &token.client.metadata,
         Delivery::Userinfo,
     );
     let keys = app.keys.of(grant.tenant_id).await?;

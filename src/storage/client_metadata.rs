@@ -163,6 +163,8 @@ pub struct ClientMetadata {
     pub require_consent: bool,
     /// What the `aud` of its assertions has to be.
     pub client_assertion_audience: AssertionAudience,
+    /// Attributes of people that it is told whatever the scopes, besides those that scopes give.
+    pub attributes: Vec<String>,
     /// Origins whose scripts may read answers; the origins of its redirect URIs where empty.
     pub allowed_cors_origins: Vec<String>,
 }
@@ -227,6 +229,7 @@ impl Default for ClientMetadata {
             require_pkce: true,
             require_consent: true,
             client_assertion_audience: AssertionAudience::Issuer,
+            attributes: Vec::new(),
             allowed_cors_origins: Vec::new(),
         }
     }

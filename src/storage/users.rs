@@ -40,6 +40,10 @@ pub struct User {
     pub address: Option<Vec<u8>>,
     /// `birthdate`, sealed.
     pub birthdate: Option<Vec<u8>>,
+    /// Attributes that are no personal data, in clear.
+    pub attributes: Json<Map<String, Value>>,
+    /// All others, sealed together.
+    pub sealed_attributes: Option<Vec<u8>>,
     /// The id of the data key that sealed them.
     pub sealed_with: String,
     /// Claim `email_verified`.
@@ -81,7 +85,7 @@ macro_rules! columns {
     () => {
         "tenant_id, id, username, enabled, epoch, password_hash, password_changed_at, password_temporary, roles, \
          claims, sealed_username, email, phone_number, address, birthdate, sealed_with, email_verified, \
-         phone_verified, version, created_at, updated_at"
+         phone_verified, version, created_at, updated_at, attributes, sealed_attributes"
     };
 }
 
@@ -90,7 +94,7 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<(), Fault> {
     const SQL: &str = concat!(
         "INSERT INTO users (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
     );
     changed!(
         tx,
@@ -116,6 +120,8 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<(), Fault> {
             .bind(user.version)
             .bind(user.created_at)
             .bind(user.updated_at)
+            .bind(&user.attributes)
+            .bind(&user.sealed_attributes)
     )?;
     Ok(())
 }
@@ -227,7 +233,8 @@ pub async fn update(
     const SQL: &str = concat!(
         "UPDATE users SET username = $4, enabled = $5, roles = $6, claims = $7, sealed_username = $8, email = $9, \
            phone_number = $10, address = $11, birthdate = $12, sealed_with = $13, email_verified = $14, \
-           phone_verified = $15, password_temporary = $17, version = version + 1, updated_at = $16, \
+           phone_verified = $15, password_temporary = $17, attributes = $18, \
+           sealed_attributes = $19, version = version + 1, updated_at = $16, \
            epoch = CASE WHEN enabled AND NOT $5 THEN epoch + 1 ELSE epoch END \
          WHERE tenant_id = $1 AND id = $2 AND version = $3 RETURNING ",
         columns!()
@@ -250,6 +257,8 @@ pub async fn update(
         .bind(user.phone_verified)
         .bind(now)
         .bind(user.password_temporary)
+        .bind(&user.attributes)
+        .bind(&user.sealed_attributes)
         .fetch_optional(conn))
 }
 
@@ -346,7 +355,7 @@ pub async fn list_sealed_with_other(
 /// Writes the same personal data sealed anew, unless the row was changed meanwhile.
 pub async fn reseal(db: impl Into<Db<'_>>, tenant: TenantId, user: &User) -> Result<bool, Fault> {
     const SQL: &str = "UPDATE users SET sealed_username = $4, email = $5, phone_number = $6, address = $7,
-            birthdate = $8, sealed_with = $9
+            birthdate = $8, sealed_with = $9, sealed_attributes = $10
         WHERE tenant_id = $1 AND id = $2 AND version = $3";
     Ok(changed!(
         db,
@@ -360,5 +369,6 @@ pub async fn reseal(db: impl Into<Db<'_>>, tenant: TenantId, user: &User) -> Res
             .bind(&user.address)
             .bind(&user.birthdate)
             .bind(&user.sealed_with)
+            .bind(&user.sealed_attributes)
     )? == 1)
 }

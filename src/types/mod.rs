@@ -5,6 +5,7 @@
 
 mod admin_scope;
 mod algorithm;
+mod attribute;
 mod caller;
 mod event;
 mod ids;
@@ -17,6 +18,10 @@ mod user_code;
 
 pub use self::admin_scope::{ADMIN_ROLE, ADMIN_SCOPES, is_admin_scope, role_allows};
 pub use self::algorithm::Algorithm;
+pub use self::attribute::{
+    Access, Attribute, AttributeKind, Attributes, Audience, MAX_ATTRIBUTES, MAX_TEXT, MAX_TEXTS,
+    attribute_name,
+};
 pub use self::caller::Caller;
 pub use self::event::{Event, EventType, Outcome};
 pub use self::ids::{ClientId, GrantId, Kid, RegistrationTokenId, SessionId, TenantId, TenantName, UserId};

@@ -26,6 +26,8 @@ use askama::Template;
 pub const PATH: &str = "/account";
 /// The same after the password was changed.
 pub const PASSWORD_CHANGED: &str = "/account?done=password";
+/// The same after attributes were changed.
+pub const ATTRIBUTES_CHANGED: &str = "/account?done=attributes";
 /// Where sessions are ended.
 pub const END_SESSION: &str = "/account/sessions";
 /// Where single authorizations are ended.
@@ -44,6 +46,8 @@ struct Page {
     sign_out: String,
     done: Option<Text>,
     facts: Vec<(Text, String)>,
+    /// Whether there is more that can be seen or changed.
+    attributes: bool,
     sessions: Vec<SessionRow>,
     consents: Vec<ConsentRow>,
     grants: Vec<GrantRow>,
@@ -79,6 +83,7 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
         let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal))?;
         let done = match query.get("done") {
             Some("password") => Some(Text::new("account-password-changed")),
+            Some("attributes") => Some(Text::new("attributes-changed")),
             Some("session") => Some(Text::new("account-session-ended")),
             Some("grant") => Some(Text::new("account-grant-ended")),
             Some("consent") => Some(Text::new("account-consent-withdrawn")),
@@ -119,6 +124,7 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
         sign_out: visit.form_token(&["logout", &id])?,
         done: None,
         facts: facts(visit, user, language).await?,
+        attributes: super::attributes::any(visit.app),
         sessions: Vec::new(),
         consents: Vec::new(),
         grants: Vec::new(),

@@ -93,7 +93,12 @@ impl<'v> Asked<'v> {
         let opened = &underway.opened;
         let request = AuthorizationRequest::read(&opened.client, &opened.parameters)
             .map_err(|error| opened.refuse(error).respond(visit.exchange))?;
-        let scope = to_agree_to(&request.scope, &request.claims, &opened.client.metadata.scope);
+        let scope = to_agree_to(
+            &visit.app.config.scope_claims,
+            &request.scope,
+            &request.claims,
+            &opened.client.metadata.scope,
+        );
         Ok(Self {
             scope,
             underway,

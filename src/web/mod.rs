@@ -4,6 +4,7 @@
 //! commits together with the event that records it.
 
 mod account;
+mod attributes;
 mod consent;
 mod device_approval;
 mod login;
@@ -36,6 +37,8 @@ pub fn routes(routes: &mut Routes) {
     routes.add(Method::POST, account::END_SESSION, page, account::end_session);
     routes.add(Method::POST, account::END_FAMILY, page, account::end_family);
     routes.add(Method::POST, account::WITHDRAW, page, account::withdraw);
+    routes.add(Method::GET, attributes::PATH, page, attributes::get);
+    routes.add(Method::POST, attributes::PATH, page, attributes::post);
     routes.add(Method::GET, password::PATH, page, password::get);
     routes.add(Method::POST, password::PATH, page, password::post);
 }

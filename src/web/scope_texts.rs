@@ -30,7 +30,7 @@ pub fn describe(texts: &Texts, scope: &ScopeSet, languages: &[String]) -> Vec<St
 }
 
 /// Lookup of RFC 4647 §3.4: a tag is shortened from its end until there is a text.
-fn in_language<'t>(texts: &'t BTreeMap<String, String>, languages: &[String]) -> Option<&'t str> {
+pub(super) fn in_language<'t>(texts: &'t BTreeMap<String, String>, languages: &[String]) -> Option<&'t str> {
     let tags = languages.iter().flat_map(|tag| page::ranges(tag));
     let mut found = tags.filter_map(|tag| texts.get(&tag.to_ascii_lowercase()));
     found.next().or_else(|| texts.get("")).map(String::as_str)

@@ -3,7 +3,7 @@
 use grantor::clients::{Rules, complete, violations};
 use grantor::config::TokenConfig;
 use grantor::storage::clients::ClientMetadata;
-use grantor::types::{Algorithm, Issuer};
+use grantor::types::{Algorithm, Attributes, Issuer};
 use serde_json::{Value, json};
 
 fn tokens() -> TokenConfig {
@@ -29,6 +29,7 @@ fn refused_with(document: Value, tokens: &TokenConfig) -> Vec<String> {
     let rules = Rules {
         issuer: &issuer,
         tokens,
+        attributes: &Attributes::default(),
         http_to_allowed: false,
     };
     let mut metadata: ClientMetadata = serde_json::from_value(document).unwrap();
@@ -254,6 +255,7 @@ fn each_rule_names_its_member() {
         (json!({"logo_uri": "data:image/png;base64,"}), "/logo_uri"),
         (json!({"tos_uri": "tos"}), "/tos_uri"),
         (json!({"policy_uri": "https://u:p@app.example"}), "/policy_uri"),
+        (json!({"attributes": ["department"]}), "/attributes/0"),
         (
             json!({"initiate_login_uri": "http://app.example"}),
             "/initiate_login_uri",
@@ -323,6 +325,7 @@ fn each_rule_names_its_member() {
             json!({"introspection_signed_response_alg": "EdDSA"}),
             "/introspection_signed_response_alg",
         ),
+        (json!({"attributes": ["department"]}), "/attributes/0"),
         (
             json!({"initiate_login_uri": "http://app.example/login"}),
             "/initiate_login_uri",
@@ -357,6 +360,7 @@ fn all_that_is_wrong_is_said_at_once_and_nothing_is_repeated() {
     let rules = Rules {
         issuer: &issuer,
         tokens: &tokens,
+        attributes: &Attributes::default(),
         http_to_allowed: false,
     };
     let metadata: ClientMetadata = serde_json::from_value(document).unwrap();

@@ -8,6 +8,7 @@ mod support;
 mod abuse;
 mod account;
 mod admin;
+mod attributes;
 mod audit;
 mod audit_outage;
 mod backchannel_logout;

@@ -68,6 +68,8 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/account/sessions", Access::Public(303)),
     ("POST", "/account/grants", Access::Public(303)),
     ("POST", "/account/consents", Access::Public(303)),
+    ("GET", "/account/attributes", Access::Public(303)),
+    ("POST", "/account/attributes", Access::Public(303)),
     ("GET", "/account/password", Access::Public(303)),
     ("POST", "/account/password", Access::Public(303)),
     ("GET", "/openapi.json", Access::Public(200)),

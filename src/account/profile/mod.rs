@@ -73,6 +73,9 @@ pub struct Profile {
     pub zoneinfo: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    /// What the deployment declares beyond these ([`crate::types::Attributes`]).
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub attributes: Map<String, Value>,
 }
 
 /// What administrators see of a user.
@@ -190,13 +193,14 @@ impl Profile {
         })
     }
 
-    /// The claims of the person that OpenID Connect Core §5.1 names, except `sub`.
+    /// The claims of the person that OpenID Connect Core §5.1 names, except `sub`, and without attributes.
     pub fn claims(&self, updated_at: Timestamp) -> Map<String, Value> {
         let Ok(Value::Object(mut members)) = serde_json::to_value(self) else {
             return Map::new();
         };
         members.remove("enabled");
         members.remove("roles");
+        members.remove("attributes");
         if let Some(username) = members.remove("username") {
             members.insert("preferred_username".to_owned(), username);
         }

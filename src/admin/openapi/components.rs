@@ -161,6 +161,8 @@ fn user_patch(create: &Value) -> Value {
             }
         }
     }
+    patch["properties"]["attributes"]["additionalProperties"]["type"] =
+        json!(["string", "number", "boolean", "array", "null"]);
     if let Some(lines) = patch["properties"]["address"]["properties"].as_object_mut() {
         lines.values_mut().for_each(nullable);
     }

@@ -7,7 +7,7 @@ use crate::admin::problem;
 use crate::audit::differences;
 use crate::fault::Fault;
 use crate::surface::Refusal;
-use crate::types::{Secret, Violation};
+use crate::types::{Attributes, Audience, Secret, Violation};
 use serde_json::{Map, Value, json};
 
 /// Members whose values the audit log may hold. The others are personal data.
@@ -29,11 +29,16 @@ pub(super) struct Document {
     pub(super) password_temporary: bool,
 }
 
-/// Reads a document that fits its schema.
+/// Reads a document that fits its schema. `kept` are the attributes that the user has, of which it holds those that
+/// administrators see.
 ///
 /// # Errors
 /// 400 with everything that is wrong.
-pub(super) fn read(mut document: Map<String, Value>) -> Result<Document, Refusal> {
+pub(super) fn read(
+    mut document: Map<String, Value>,
+    declared: &Attributes,
+    kept: &Map<String, Value>,
+) -> Result<Document, Refusal> {
     let password = taken_text(&mut document, "password");
     let hash = taken_text(&mut document, "password_hash");
     let temporary = document
@@ -41,6 +46,22 @@ pub(super) fn read(mut document: Map<String, Value>) -> Result<Document, Refusal
         .and_then(|value| value.as_bool());
     let temporary = temporary.unwrap_or(false);
     document.entry("enabled").or_insert(true.into());
+    let proposed = match document.remove("attributes") {
+        Some(Value::Object(proposed)) => proposed,
+        _ => Map::new(),
+    };
+    let mut wrong_attributes = Vec::new();
+    match declared.changed_by(Audience::Admin, kept, proposed) {
+        Ok(attributes) => {
+            document.insert("attributes".to_owned(), attributes.into());
+        }
+        Err(wrong) => wrong_attributes.extend(wrong.into_iter().map(|(name, why)| {
+            Violation::new(
+                format!("/attributes/{}", name.replace('~', "~0").replace('/', "~1")),
+                why,
+            )
+        })),
+    }
     let profile: Profile = serde_json::from_value(Value::Object(document))
         .map_err(|_| problem::invalid(vec![Violation::new("", "must be as the API's description says")]))?;
     let checked = profile.check();
@@ -54,7 +75,7 @@ pub(super) fn read(mut document: Map<String, Value>) -> Result<Document, Refusal
         (Some(_), Some(_)) => Err(Violation::new("/password_hash", "must not stand beside password")),
     };
     match (checked, credential) {
-        (Ok(checked), Ok(credential)) => Ok(Document {
+        (Ok(checked), Ok(credential)) if wrong_attributes.is_empty() => Ok(Document {
             checked,
             credential,
             password_temporary: temporary,
@@ -62,6 +83,7 @@ pub(super) fn read(mut document: Map<String, Value>) -> Result<Document, Refusal
         (checked, credential) => {
             let mut wrong = checked.err().unwrap_or_default();
             wrong.extend(credential.err());
+            wrong.extend(wrong_attributes);
             Err(problem::invalid(wrong))
         }
     }
@@ -99,8 +121,15 @@ pub(super) fn patched(view: &UserView, patch: &Value) -> Result<Map<String, Valu
 ///
 /// # Errors
 /// When a user is no JSON object, which is a defect.
-pub(super) fn changes(view: &UserView, document: &Document) -> Result<Map<String, Value>, Fault> {
+pub(super) fn changes(
+    view: &UserView,
+    kept: &Map<String, Value>,
+    document: &Document,
+) -> Result<Map<String, Value>, Fault> {
     let (mut old, mut new) = (members(&view.profile)?, members(document.checked.profile())?);
+    // Those that administrators do not see are in both, or in none.
+    old.insert("attributes".to_owned(), kept.clone().into());
+    new.entry("attributes").or_insert(json!({}));
     old.insert("password_temporary".to_owned(), view.password_temporary.into());
     new.insert(
         "password_temporary".to_owned(),

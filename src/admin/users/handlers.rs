@@ -11,7 +11,7 @@ use crate::storage::users::{self, User};
 use crate::types::UserId;
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// How often a change that names no version is begun anew when another one came in between.
 const ATTEMPTS: usize = 3;
@@ -51,7 +51,7 @@ pub(super) async fn create(call: Call, actor: Actor) -> Answer {
     let Value::Object(body) = call.body("UserCreate").await? else {
         return Err(Fault::internal("a body that fits its schema is no object").into());
     };
-    let document = document::read(body)?;
+    let document = document::read(body, call.app().accounts.attributes(), &Map::new())?;
     let roles = &document.checked.profile().roles;
     if !actor.may_touch_roles(roles) {
         return call.deny_about(&actor, |event| event, "admin_role_given", CANNOT_GIVE);
@@ -77,7 +77,9 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
     for _ in 0..ATTEMPTS {
         let mut user = find_to_change(&call, &actor).await?;
         let before = view(&call, &user).await?;
-        let document = document::read(document::patched(&before, &patch)?)?;
+        let accounts = &call.app().accounts;
+        let kept = accounts.profile(&user).await?.attributes;
+        let document = document::read(document::patched(&before, &patch)?, accounts.attributes(), &kept)?;
         if !actor.may_touch_roles(&document.checked.profile().roles) {
             return call.deny_about(
                 &actor,
@@ -86,7 +88,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
                 CANNOT_GIVE,
             );
         }
-        let changes = document::changes(&before, &document)?;
+        let changes = document::changes(&before, &kept, &document)?;
         if changes.is_empty() {
             return answer(&user, &before);
         }

@@ -113,3 +113,10 @@ fn encrypted(metadata: &ClientMetadata) -> [Encrypted; 3] {
         ),
     ]
 }
+
+/// What the client is told about people beyond its scopes has to be declared.
+pub(super) fn attributes(metadata: &ClientMetadata, rules: &Rules<'_>, found: &mut Found) {
+    found.list("/attributes", &metadata.attributes, |name| {
+        (!rules.attributes.0.contains_key(name)).then_some("must be an attribute that the settings declare")
+    });
+}

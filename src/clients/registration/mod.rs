@@ -9,7 +9,7 @@ mod requests;
 mod trust;
 
 use self::addresses::{logout, pages, redirects};
-use self::answers::{algorithms, complete_encryption, encryption, subjects};
+use self::answers::{algorithms, attributes, complete_encryption, encryption, subjects};
 use self::found::Found;
 use self::not_offered::not_offered;
 use self::requests::requests;
@@ -17,7 +17,7 @@ use self::trust::{authentication, grants, public};
 use super::policy::{MAX_REFRESH_TTL_S, MAX_RETRY_S, max_access_ttl_s};
 use crate::config::{Config, TokenConfig};
 use crate::storage::clients::ClientMetadata;
-use crate::types::{ConsumerClass, GrantType, Issuer, ResponseType, Violation, is_admin_scope};
+use crate::types::{Attributes, ConsumerClass, GrantType, Issuer, ResponseType, Violation, is_admin_scope};
 
 /// Most entries of a list.
 pub const MAX_LIST: usize = 100;
@@ -35,6 +35,8 @@ pub struct Rules<'a> {
     pub issuer: &'a Issuer,
     /// Offered algorithms and lifetimes.
     pub tokens: &'a TokenConfig,
+    /// What is kept about people beyond the standard claims.
+    pub attributes: &'a Attributes,
     /// Whether outgoing requests may be plain http, to networks that the deployment allows.
     pub http_to_allowed: bool,
 }
@@ -45,6 +47,7 @@ impl<'a> Rules<'a> {
         Self {
             issuer,
             tokens: &config.tokens,
+            attributes: &config.attributes,
             http_to_allowed: !config.outgoing.allow.is_empty(),
         }
     }
@@ -85,6 +88,7 @@ pub fn violations(metadata: &ClientMetadata, rules: &Rules<'_>) -> Vec<Violation
     algorithms(metadata, rules, &mut found);
     subjects(metadata, rules, &mut found);
     encryption(metadata, &mut found);
+    attributes(metadata, rules, &mut found);
     texts(metadata, &mut found);
     not_offered(metadata, &mut found);
     found.0

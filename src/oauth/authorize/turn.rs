@@ -68,7 +68,12 @@ impl Turn<'_> {
             (Some(session), Some(interaction)) => self.done(session, interaction).await?,
             _ => Done::default(),
         };
-        let to_agree_to = to_agree_to(&request.scope, &request.claims, &opened.client.metadata.scope);
+        let to_agree_to = to_agree_to(
+            &self.app.config.scope_claims,
+            &request.scope,
+            &request.claims,
+            &opened.client.metadata.scope,
+        );
         let consent = match &session {
             Some(session) => self.consent(session).await?,
             None => None,

@@ -76,8 +76,8 @@ pub async fn issue(
     let id_token = if scope.has("openid") {
         let user_claims = match &user {
             Some(user) => {
-                let all = app.accounts.profile(user).await?.claims(user.updated_at);
-                pick(&all, &scope, &asked, &client.metadata.scope, Delivery::IdToken)
+                let (all, custom) = (app.accounts.claims(user).await?, &app.config.scope_claims);
+                pick(custom, &all, &scope, &asked, &client.metadata, Delivery::IdToken)
             }
             None => Map::new(),
         };

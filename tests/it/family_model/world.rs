@@ -102,6 +102,8 @@ impl World {
             phone_number: None,
             address: None,
             birthdate: None,
+            attributes: Json(serde_json::Map::new()),
+            sealed_attributes: None,
             sealed_with: String::new(),
             email_verified: false,
             phone_verified: false,

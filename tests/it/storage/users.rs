@@ -28,6 +28,8 @@ pub(super) fn user(n: u8) -> User {
         phone_number: None,
         address: None,
         birthdate: None,
+        attributes: Json(serde_json::Map::new()),
+        sealed_attributes: None,
         sealed_with: "key1".to_owned(),
         email_verified: false,
         phone_verified: true,
