@@ -12,7 +12,8 @@ use crate::protect::body::{Form, JsonBody};
 use crate::surface::{Refusal, Refused};
 use crate::tenants::Tenant;
 use crate::types::{
-    ADMIN_SCOPES, ClientId, ScopeSet, TenantId, Timestamp, UserId, Violation, is_admin_scope, role_allows,
+    ADMIN_SCOPES, ClientId, FIRST_TENANT_SCOPES, ScopeSet, TenantId, Timestamp, UserId, Violation,
+    is_admin_scope, role_allows,
 };
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -262,8 +263,11 @@ impl Call {
     /// Whether the caller's token allows an operation, and whose it is.
     ///
     /// # Errors
-    /// 401 without a good token, 403 without the scope, 429 when a limit is used up.
+    /// 404 for what only the first tenant has, 401 without a good token, 403 without the scope, 429 when a limit is used up.
     pub async fn authorize(&self, scope: &str) -> Result<Actor, Stop> {
+        if FIRST_TENANT_SCOPES.contains(&scope) && !self.realm().is_first() {
+            return Err(problem::not_found().into());
+        }
         let mut headers = self.0.http.headers().get_all(header::AUTHORIZATION);
         let token = match (headers.next(), headers.next()) {
             (Some(one), None) => bearer::token_of(one.as_bytes()),

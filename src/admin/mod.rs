@@ -17,6 +17,7 @@ mod problem;
 pub mod registration_tokens;
 mod schema;
 mod sessions;
+pub mod tenants;
 mod users;
 mod version;
 
@@ -36,6 +37,7 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
         deliveries::OPERATIONS,
         keys::OPERATIONS,
         registration_tokens::OPERATIONS,
+        tenants::OPERATIONS,
         audit::OPERATIONS,
     ];
     resources.into_iter().flatten().copied()
@@ -51,6 +53,7 @@ pub fn routes(routes: &mut Routes) {
     deliveries::routes(routes);
     keys::routes(routes);
     registration_tokens::routes(routes);
+    tenants::routes(routes);
     audit::routes(routes);
     docs::routes(routes);
 }

@@ -154,8 +154,8 @@ impl Operation {
             (Some(_), _) => Body::Json,
         };
         let policy = Policy::ADMIN.body(body);
-        // Making a key is a second's work for a core.
-        if self.path.ends_with("/rotate") {
+        // Making keys is a second's work for a core.
+        if self.path.ends_with("/rotate") || self.id == "createTenant" {
             policy.tier(Tier::Expensive)
         } else {
             policy

@@ -1,5 +1,6 @@
 //! `client`: registered clients.
 
+use super::at::At;
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
@@ -8,13 +9,13 @@ use crate::app::App;
 use crate::audit::{self, EventType};
 use crate::clients::{Registered, Unregistered};
 use crate::storage::clients::{self, After, Client as Row};
-use crate::types::{Caller, ClientId, TenantId, Violation};
+use crate::tenants::Tenant;
+use crate::types::{Caller, ClientId, Violation};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-const TENANT: TenantId = TenantId::FIRST;
 /// Clients that are read at once.
 const PAGE: i64 = 100;
 /// Largest document that is read.
@@ -25,8 +26,16 @@ const MAX_DEPTH: usize = 32;
 /// Register and look after clients
 ///
 /// Running servers notice a change within a second.
+#[derive(Debug, Args)]
+pub(super) struct Client {
+    #[command(flatten)]
+    at: At,
+    #[command(subcommand)]
+    command: Command,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum Client {
+enum Command {
     Create(Create),
     List(List),
     Show(Show),
@@ -41,7 +50,7 @@ pub(super) enum Client {
 #[command(
     after_help = "Examples:\n  grantor client create orders --grant client_credentials --scope 'orders:read orders:write'\n  grantor client create --name Shop --redirect-uri https://shop.example/cb --scope 'openid profile'\n  grantor client create --document client.json"
 )]
-pub(super) struct Create {
+struct Create {
     /// 1 to 64 characters out of A-Z a-z 0-9 . _ ~ - [default: made]
     client_id: Option<String>,
     /// A file with a registration document; - for standard input
@@ -76,7 +85,7 @@ pub(super) struct Create {
 /// List clients, newest first
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  grantor client list --json")]
-pub(super) struct List {
+struct List {
     /// Print a JSON array
     #[arg(long)]
     json: bool,
@@ -85,7 +94,7 @@ pub(super) struct List {
 /// Show a client
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  grantor client show orders --json")]
-pub(super) struct Show {
+struct Show {
     /// The client's identifier
     client_id: String,
     /// Print JSON
@@ -96,7 +105,7 @@ pub(super) struct Show {
 /// Delete a client; everything granted to it ends at once
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  grantor client delete orders")]
-pub(super) struct Delete {
+struct Delete {
     /// The client's identifier
     client_id: String,
 }
@@ -104,30 +113,28 @@ pub(super) struct Delete {
 impl Client {
     pub(super) async fn run(self, context: Context) -> Outcome {
         let app = context.open().await?;
-        let outcome = match self {
-            Self::Create(command) => command.run(&app).await,
-            Self::List(command) => command.run(&app).await,
-            Self::Show(command) => command.run(&app).await,
-            Self::Delete(command) => command.run(&app).await,
-        };
+        let outcome = self.run_with(&app).await;
         app.shutdown().await;
         outcome
+    }
+
+    async fn run_with(self, app: &App) -> Outcome {
+        let tenant = self.at.find(&app.store, &app.config.issuer).await?;
+        match self.command {
+            Command::Create(command) => command.run(app, &tenant).await,
+            Command::List(command) => command.run(app, &tenant).await,
+            Command::Show(command) => command.run(app, &tenant).await,
+            Command::Delete(command) => command.run(app, &tenant).await,
+        }
     }
 }
 
 impl Create {
-    async fn run(self, app: &App) -> Outcome {
+    async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
         let json = self.json;
         let document = self.document()?;
-        let event = event(app, EventType::ClientCreated, "client create")?;
-        let registered = register(
-            app,
-            app.tenants.first(),
-            document,
-            |_| true,
-            event,
-            app.clock.now(),
-        );
+        let event = event(app, tenant, EventType::ClientCreated, "client create")?;
+        let registered = register(app, tenant, document, |_| true, event, app.clock.now());
         let Registered { client, secret } = registered.await.map_err(refused)?;
         if json {
             let mut shown = view(app, &client, app.clock.now())?;
@@ -176,7 +183,7 @@ impl Create {
 }
 
 impl List {
-    async fn run(self, app: &App) -> Outcome {
+    async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
         let columns: [print::Column<Map<String, Value>>; 5] = [
             ("CLIENT ID", |client| text(client, "client_id")),
             ("NAME", |client| text(client, "client_name")),
@@ -188,7 +195,7 @@ impl List {
         let mut after = None;
         loop {
             let mut conn = app.store.read().await?;
-            let page = clients::list(&mut conn, TENANT, after.as_ref(), PAGE).await?;
+            let page = clients::list(&mut conn, tenant.id, after.as_ref(), PAGE).await?;
             for client in &page {
                 shown.push(view(app, client, app.clock.now())?);
             }
@@ -203,8 +210,8 @@ impl List {
 }
 
 impl Show {
-    async fn run(self, app: &App) -> Outcome {
-        let client = find(app, &self.client_id).await?;
+    async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
+        let client = find(app, tenant, &self.client_id).await?;
         let shown = view(app, &client, app.clock.now())?;
         if self.json {
             return Ok(print::document(&shown)?);
@@ -222,9 +229,9 @@ impl Show {
 }
 
 impl Delete {
-    async fn run(self, app: &App) -> Outcome {
-        let client = find(app, &self.client_id).await?;
-        let event = event(app, EventType::ClientDeleted, "client delete")?;
+    async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
+        let client = find(app, tenant, &self.client_id).await?;
+        let event = event(app, tenant, EventType::ClientDeleted, "client delete")?;
         if !app.registrar.remove(&client, event, app.clock.now()).await? {
             return Err(Failure::Refused(
                 "the client was changed meanwhile; try again".to_owned(),
@@ -235,10 +242,10 @@ impl Delete {
     }
 }
 
-async fn find(app: &App, text: &str) -> Result<Row, Failure> {
+async fn find(app: &App, tenant: &Tenant, text: &str) -> Result<Row, Failure> {
     let unknown = || Failure::Refused(format!("there is no client {text:?}"));
     let client_id = ClientId::parse(text).map_err(|_| unknown())?;
-    let found = clients::find(&mut app.store.read().await?, TENANT, &client_id).await?;
+    let found = clients::find(&mut app.store.read().await?, tenant.id, &client_id).await?;
     found.ok_or_else(unknown)
 }
 
@@ -298,8 +305,8 @@ fn refused(unregistered: Unregistered) -> Failure {
     }
 }
 
-fn event(app: &App, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
-    let event = app.event(app.clock.now(), event_type, audit::Outcome::Success, TENANT)?;
+fn event(app: &App, tenant: &Tenant, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
+    let event = app.event(app.clock.now(), event_type, audit::Outcome::Success, tenant.id)?;
     let caller = Caller::system(app.entropy.uuid_v4()?);
     Ok(event.by(&caller).with("actor", format!("grantor {command}")))
 }

@@ -3,13 +3,11 @@
 
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
-use crate::clients::{NewSecret, complete};
+use crate::clients::{NewSecret, first_admin};
 use crate::fault::Fault;
-use crate::storage::clients::{self, Client, ClientMetadata};
+use crate::storage::clients;
 use crate::storage::{Lease, outbox};
-use crate::types::{
-    ADMIN_SCOPES, AuthMethod, Caller, GrantType, ScopeSet, Secret, TenantId, Timestamp, TokenHash,
-};
+use crate::types::{Caller, Secret, TenantId, Timestamp, TokenHash};
 
 /// What was made and has to be shown.
 #[derive(Debug, Default)]
@@ -51,22 +49,7 @@ async fn admin_client(app: &App, now: Timestamp) -> Result<Option<(String, Optio
             (new.hash, Some(new.secret))
         }
     };
-    let scope = ScopeSet::parse(&ADMIN_SCOPES.join(" ")).map_err(|why| Fault::internal(why.0))?;
-    let mut metadata = ClientMetadata {
-        client_name: Some("First admin client".to_owned()),
-        grant_types: vec![GrantType::ClientCredentials],
-        token_endpoint_auth_method: AuthMethod::ClientSecretBasic,
-        scope,
-        ..ClientMetadata::default()
-    };
-    complete(&mut metadata);
-    let client = Client::new(
-        TenantId::FIRST,
-        bootstrap.client_id.clone(),
-        metadata,
-        Some(hash),
-        now,
-    );
+    let client = first_admin(TenantId::FIRST, bootstrap.client_id.clone(), hash, now)?;
     let event = app
         .event(now, EventType::ClientCreated, Outcome::Success, TenantId::FIRST)?
         .by(&Caller::system(app.entropy.uuid_v4()?))

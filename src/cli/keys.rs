@@ -1,5 +1,6 @@
 //! `keys`: signing keys, and the master key that wraps all keys.
 
+use super::at::At;
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::{migrate, print};
@@ -7,7 +8,7 @@ use crate::config::master_key;
 use crate::fault::Fault;
 use crate::keys::{KeyChange, KeyInfo, KeyRing, Purpose, PurposeRotated, PurposeRotation};
 use crate::storage::Store;
-use crate::types::{Algorithm, Event, Kid, TenantId, Timestamp};
+use crate::types::{Algorithm, Event, Kid, Timestamp};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -17,6 +18,8 @@ use serde_json::json;
 /// runs.
 #[derive(Debug, Args)]
 pub(super) struct Keys {
+    #[command(flatten)]
+    at: At,
     #[command(subcommand)]
     command: Command,
 }
@@ -74,7 +77,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Wrap every stored key under the first master key
+    /// Wrap every stored key of all tenants under the first master key
     ///
     /// To change the master key: add the new one second to GRANTOR_MASTER_KEY on every replica; then put it first; run
     /// this command; then remove the old one. Servers go on working all the while.
@@ -89,8 +92,9 @@ enum Command {
 impl Keys {
     pub(super) async fn run(self, context: Context) -> Outcome {
         migrate::require_current(&context).await?;
-        let ring = ring(&context).await?;
-        let (tenant, now) = (TenantId::FIRST, context.clock.now());
+        let (ring, store) = ring(&context).await?;
+        let tenant = self.at.find(&store, &context.config.issuer).await?.id;
+        let now = context.clock.now();
         match self.command {
             Command::List { json } => Ok(print::records(&ring.list(tenant).await?, &COLUMNS, json)?),
             Command::Rotate {
@@ -148,18 +152,19 @@ fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| at.to_string())
 }
 
-async fn ring(context: &Context) -> Result<KeyRing, Fault> {
+async fn ring(context: &Context) -> Result<(KeyRing, Store), Fault> {
     const CONNECTIONS: u32 = 2;
     let (master, _) = master_key::load_or_create(&context.config, &context.entropy)?;
     let store = Store::open(context.config.database.url.expose(), None, CONNECTIONS).await?;
-    KeyRing::attach(
-        store,
+    let ring = KeyRing::attach(
+        store.clone(),
         context.clock.clone(),
         context.entropy.clone(),
         &context.config,
         master,
     )
-    .await
+    .await?;
+    Ok((ring, store))
 }
 
 fn changed(change: Option<KeyChange>, json: bool, refusal: impl FnOnce() -> String) -> Outcome {

@@ -4,6 +4,7 @@
 //! arm in `dispatch`. Every setting is a flag of every command.
 
 mod args;
+mod at;
 mod audit;
 mod client;
 mod config;
@@ -18,6 +19,7 @@ mod print;
 mod registration_token;
 mod restored;
 mod serve;
+mod tenant;
 mod user;
 
 pub use self::context::Context;
@@ -60,12 +62,12 @@ enum Command {
     Audit(audit::Audit),
     Health(health::Health),
     Restored(restored::Restored),
-    #[command(subcommand)]
     Client(client::Client),
-    #[command(subcommand)]
     User(user::User),
     #[command(subcommand)]
     RegistrationToken(registration_token::RegistrationToken),
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     Openapi(openapi::Openapi),
 }
 
@@ -113,6 +115,7 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::Client(command) => command.run(Context::for_command(sources)?).await,
         Command::User(command) => command.run(Context::for_command(sources)?).await,
         Command::RegistrationToken(command) => command.run(Context::for_command(sources)?).await,
+        Command::Tenant(command) => command.run(Context::for_command(sources)?).await,
         Command::Openapi(command) => command.run(&Context::for_command(sources)?),
     }
 }

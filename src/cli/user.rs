@@ -1,5 +1,6 @@
 //! `user`: accounts of people.
 
+use super::at::At;
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
@@ -14,13 +15,20 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::net::IpAddr;
 use zeroize::Zeroizing;
 
-const TENANT: TenantId = TenantId::FIRST;
 /// Users that are read at once.
 const PAGE: i64 = 100;
 
 /// Make and look after accounts of people
+#[derive(Debug, Args)]
+pub(super) struct User {
+    #[command(flatten)]
+    at: At,
+    #[command(subcommand)]
+    command: Command,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum User {
+enum Command {
     Create(Create),
     List(List),
     SetPassword(SetPassword),
@@ -34,7 +42,7 @@ pub(super) enum User {
 #[command(
     after_help = "Examples:\n  grantor user create alice --email alice@example.com --name 'Alice Liddell'\n  grantor user create root@example.com --admin --password-stdin < password.txt"
 )]
-pub(super) struct Create {
+struct Create {
     /// 1 to 64 characters, or an e-mail address
     username: String,
     /// E-mail address
@@ -62,7 +70,7 @@ pub(super) struct Create {
 /// List accounts, newest first
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  grantor user list --json")]
-pub(super) struct List {
+struct List {
     /// Print a JSON array
     #[arg(long)]
     json: bool,
@@ -73,7 +81,7 @@ pub(super) struct List {
 /// Without --password-stdin the password is made and printed, once.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  grantor user set-password alice --temporary")]
-pub(super) struct SetPassword {
+struct SetPassword {
     /// Username or e-mail address
     username: String,
     #[command(flatten)]
@@ -83,7 +91,7 @@ pub(super) struct SetPassword {
 /// Let somebody try to sign in again: enable the account, and forget the attempts of an address
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  grantor user unlock alice --address 203.0.113.7")]
-pub(super) struct Unlock {
+struct Unlock {
     /// Username or e-mail address
     #[arg(required_unless_present = "address")]
     username: Option<String>,
@@ -105,19 +113,24 @@ struct PasswordArgs {
 impl User {
     pub(super) async fn run(self, context: Context) -> Outcome {
         let app = context.open().await?;
-        let outcome = match self {
-            Self::Create(command) => command.run(&app).await,
-            Self::List(command) => command.run(&app).await,
-            Self::SetPassword(command) => command.run(&app).await,
-            Self::Unlock(command) => command.run(&app).await,
-        };
+        let outcome = self.run_with(&app).await;
         app.shutdown().await;
         outcome
+    }
+
+    async fn run_with(self, app: &App) -> Outcome {
+        let tenant = self.at.find(&app.store, &app.config.issuer).await?.id;
+        match self.command {
+            Command::Create(command) => command.run(app, tenant).await,
+            Command::List(command) => command.run(app, tenant).await,
+            Command::SetPassword(command) => command.run(app, tenant).await,
+            Command::Unlock(command) => command.run(app, tenant).await,
+        }
     }
 }
 
 impl Create {
-    async fn run(self, app: &App) -> Outcome {
+    async fn run(self, app: &App, tenant: TenantId) -> Outcome {
         let mut roles = self.roles;
         if self.admin {
             roles.push(ADMIN_ROLE.to_owned());
@@ -143,10 +156,10 @@ impl Create {
         } else {
             password.credential()
         };
-        let event = event(app, EventType::UserCreated, "user create")?;
+        let event = event(app, tenant, EventType::UserCreated, "user create")?;
         let made = app
             .accounts
-            .create(TENANT, &checked, Some(credential), event, app.clock.now());
+            .create(tenant, &checked, Some(credential), event, app.clock.now());
         let user = made.await?.map_err(rejected)?;
         print::line(&format!("id: {}", user.id))?;
         print::line(&format!("username: {}", checked.profile().username))?;
@@ -155,12 +168,12 @@ impl Create {
 }
 
 impl List {
-    async fn run(self, app: &App) -> Outcome {
-        let personal = app.accounts.personal(TENANT).await?;
+    async fn run(self, app: &App, tenant: TenantId) -> Outcome {
+        let personal = app.accounts.personal(tenant).await?;
         let mut views: Vec<UserView> = Vec::new();
         let mut after = None;
         loop {
-            let page = users::list(&mut app.store.read().await?, TENANT, after, PAGE).await?;
+            let page = users::list(&mut app.store.read().await?, tenant, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.created_at, last.id));
             for user in &page {
@@ -179,10 +192,10 @@ impl List {
 }
 
 impl SetPassword {
-    async fn run(self, app: &App) -> Outcome {
-        let user = find(app, &self.username).await?;
+    async fn run(self, app: &App, tenant: TenantId) -> Outcome {
+        let user = find(app, tenant, &self.username).await?;
         let password = self.password.read(app)?;
-        let event = event(app, EventType::UserPasswordChanged, "user set-password")?;
+        let event = event(app, tenant, EventType::UserPasswordChanged, "user set-password")?;
         let set = app
             .accounts
             .set_password(&user, password.credential(), event, app.clock.now());
@@ -192,9 +205,9 @@ impl SetPassword {
 }
 
 impl Unlock {
-    async fn run(self, app: &App) -> Outcome {
+    async fn run(self, app: &App, tenant: TenantId) -> Outcome {
         if let Some(username) = self.username {
-            let user = find(app, &username).await?;
+            let user = find(app, tenant, &username).await?;
             if user.enabled {
                 print::line("the account is enabled")?;
             } else {
@@ -205,7 +218,7 @@ impl Unlock {
                 let checked = profile
                     .check()
                     .map_err(|wrong| rejected(Rejected::Invalid(wrong)))?;
-                let event = event(app, EventType::UserUpdated, "user unlock")?;
+                let event = event(app, tenant, EventType::UserUpdated, "user unlock")?;
                 let changed = app.accounts.update(&user, &checked, None, event, app.clock.now());
                 changed.await?.map_err(rejected)?;
                 print::line("the account is enabled again")?;
@@ -278,13 +291,13 @@ fn read() -> Result<Secret, Failure> {
     Ok(Secret::new(line))
 }
 
-async fn find(app: &App, username: &str) -> Result<Row, Failure> {
-    let found = app.accounts.find(TENANT, username).await?;
+async fn find(app: &App, tenant: TenantId, username: &str) -> Result<Row, Failure> {
+    let found = app.accounts.find(tenant, username).await?;
     found.ok_or_else(|| Failure::Refused(format!("there is no user {username}")))
 }
 
-fn event(app: &App, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
-    let event = app.event(app.clock.now(), event_type, audit::Outcome::Success, TENANT)?;
+fn event(app: &App, tenant: TenantId, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
+    let event = app.event(app.clock.now(), event_type, audit::Outcome::Success, tenant)?;
     let caller = Caller::system(app.entropy.uuid_v4()?);
     Ok(event.by(&caller).with("actor", format!("grantor {command}")))
 }

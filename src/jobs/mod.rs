@@ -6,6 +6,7 @@ mod keys;
 mod personal;
 mod purge;
 mod sessions;
+mod tenants;
 mod unused_clients;
 
 use self::deliveries::Couriers;
@@ -63,6 +64,12 @@ pub async fn run(app: &App) {
     }
     if let Err(fault) = unused_clients::run(app, now).await {
         tracing::error!("deleting unused clients failed and will be tried again: {fault}");
+    }
+    if let Err(fault) = keys::fit(app, now).await {
+        tracing::error!("tenants without keys will be given theirs the next time: {fault}");
+    }
+    if let Err(fault) = tenants::run(app).await {
+        tracing::error!("forgetting deleted tenants failed and will be tried again: {fault}");
     }
     if let Err(fault) = personal::run(app).await {
         tracing::error!("sealing personal data anew failed and will be tried again: {fault}");

@@ -7,11 +7,35 @@ use super::tenant::{Rows, purpose_aad, signing_aad};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::jose::SigningKey;
+use crate::storage::Tx;
 use crate::storage::purpose_keys::{self, Purpose, PurposeKeyRow};
 use crate::storage::signing_keys::{self, KeyState, SigningKeyRow, Stop};
 use crate::types::{Algorithm, Kid, TenantId, Timestamp, base64url};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
+
+/// Keys that are not stored yet.
+pub struct NewKeys {
+    tenant: TenantId,
+    signing: Vec<SigningKeyRow>,
+    purpose: Vec<PurposeKeyRow>,
+}
+
+impl NewKeys {
+    /// Stores those that nobody else has stored meanwhile.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn insert(&self, tx: &mut Tx) -> Result<(), Fault> {
+        for key in &self.signing {
+            signing_keys::insert(&mut *tx, self.tenant, key).await?;
+        }
+        for key in &self.purpose {
+            purpose_keys::insert(&mut *tx, self.tenant, key).await?;
+        }
+        Ok(())
+    }
+}
 
 impl KeyRing {
     /// Sees to it that a tenant has an active and a next key for each configured algorithm, none for any other, and all
@@ -31,25 +55,76 @@ impl KeyRing {
         if dropped.is_empty() && signing.is_empty() && purpose.is_empty() {
             return Ok(false);
         }
-        let signing = self.make_signing_keys(tenant, signing, now).await?;
-        let mut made = Vec::new();
-        for (purpose, state) in purpose {
-            made.push(self.make_purpose_key(tenant, purpose, state, now)?);
-        }
+        let made = self.make(tenant, signing, purpose, now).await?;
         let mut tx = self.inner().store.begin().await?;
         // Whoever comes second finds the key there and throws its own away.
-        for key in &signing {
-            signing_keys::insert(&mut tx, tenant, key).await?;
-        }
-        for key in &made {
-            purpose_keys::insert(&mut tx, tenant, key).await?;
-        }
+        made.insert(&mut tx).await?;
         for key in dropped {
             signing_keys::stop(&mut tx, tenant, ending(key, now), now).await?;
         }
         tx.commit().await?;
         self.outdate(tenant).await;
         Ok(true)
+    }
+
+    /// The keys of a tenant that is about to be made; [`NewKeys::insert`] stores them with it.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub async fn first_keys(&self, tenant: TenantId, now: Timestamp) -> Result<NewKeys, Fault> {
+        let none = Rows::default();
+        let signing = missing_signing(&none, &self.inner().schedule.algorithms);
+        self.make(tenant, signing, missing_purpose(&none, tenant), now)
+            .await
+    }
+
+    /// Sees to it that tenants have the keys that the settings ask for, `limit` tenants at most: after a change of the
+    /// settings, or of the release, each gets them within a few runs. Replicas may do this at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ensure_all(&self, limit: i64, now: Timestamp) -> Result<(), Fault> {
+        let configured = &self.inner().schedule.algorithms;
+        let mut unfit = Vec::new();
+        for alg in Algorithm::ALL {
+            let mut conn = self.inner().store.read().await?;
+            unfit.extend(if configured.contains(&alg) {
+                signing_keys::tenants_without(&mut conn, alg, limit).await?
+            } else {
+                signing_keys::tenants_with(&mut conn, alg, limit).await?
+            });
+        }
+        for purpose in Purpose::ALL
+            .into_iter()
+            .filter(|purpose| *purpose != Purpose::Audit)
+        {
+            let mut conn = self.inner().store.read().await?;
+            unfit.extend(purpose_keys::tenants_without(&mut conn, purpose, limit).await?);
+        }
+        unfit.sort_unstable();
+        unfit.dedup();
+        for tenant in unfit.into_iter().take(usize::try_from(limit).unwrap_or(0)) {
+            self.ensure(tenant, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn make(
+        &self,
+        tenant: TenantId,
+        signing: Vec<(Algorithm, KeyState)>,
+        purpose: Vec<(Purpose, KeyState)>,
+        now: Timestamp,
+    ) -> Result<NewKeys, Fault> {
+        let signing = self.make_signing_keys(tenant, signing, now).await?;
+        let purpose = purpose
+            .into_iter()
+            .map(|(purpose, state)| self.make_purpose_key(tenant, purpose, state, now));
+        Ok(NewKeys {
+            tenant,
+            signing,
+            purpose: purpose.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Makes signing keys side by side, away from the threads that serve requests: an RSA key takes a tenth of a second

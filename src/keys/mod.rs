@@ -14,6 +14,7 @@ mod schedule;
 mod signing;
 mod tenant;
 
+pub use self::ensure::NewKeys;
 pub use self::purpose::PurposeKey;
 pub use self::reseal::Resealed;
 pub use self::ring::{AuditKey, KeyRing};

@@ -32,6 +32,7 @@ pub mod registration_tokens;
 pub mod revoked_tokens;
 pub mod sessions;
 pub mod signing_keys;
+pub mod tenant_rows;
 pub mod tenants;
 pub mod users;
 

@@ -115,6 +115,21 @@ pub async fn list(db: impl Into<Db<'_>>, tenant: TenantId) -> Result<Vec<Purpose
     on!(db, |conn| sqlx::query_as(SQL).bind(tenant).fetch_all(conn))
 }
 
+/// Tenants that have no active key for this purpose, `limit` at most.
+pub async fn tenants_without(
+    db: impl Into<Db<'_>>,
+    purpose: Purpose,
+    limit: i64,
+) -> Result<Vec<TenantId>, Fault> {
+    const SQL: &str = "SELECT id FROM tenants WHERE deleted_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM purpose_keys AS k WHERE k.tenant_id = tenants.id AND k.purpose = $1 AND k.state = 'active')
+        LIMIT $2";
+    on!(db, |conn| sqlx::query_scalar(SQL)
+        .bind(purpose)
+        .bind(limit)
+        .fetch_all(conn))
+}
+
 /// Adds a key. `false` when there is one already for this purpose in this state.
 pub async fn insert(db: impl Into<Db<'_>>, tenant: TenantId, key: &PurposeKeyRow) -> Result<bool, Fault> {
     const SQL: &str =

@@ -221,6 +221,31 @@ pub async fn tenants_due(
         .fetch_all(conn))
 }
 
+/// Tenants that have no active key of this algorithm, `limit` at most.
+pub async fn tenants_without(
+    db: impl Into<Db<'_>>,
+    alg: Algorithm,
+    limit: i64,
+) -> Result<Vec<TenantId>, Fault> {
+    const SQL: &str = "SELECT id FROM tenants WHERE deleted_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM signing_keys AS k WHERE k.tenant_id = tenants.id AND k.alg = $1 AND k.state = 'active')
+        LIMIT $2";
+    on!(db, |conn| sqlx::query_scalar(SQL)
+        .bind(alg)
+        .bind(limit)
+        .fetch_all(conn))
+}
+
+/// Tenants that have a key of this algorithm which signs or is going to, `limit` at most.
+pub async fn tenants_with(db: impl Into<Db<'_>>, alg: Algorithm, limit: i64) -> Result<Vec<TenantId>, Fault> {
+    const SQL: &str = "SELECT DISTINCT tenant_id FROM signing_keys
+        WHERE alg = $1 AND state IN ('active', 'next') LIMIT $2";
+    on!(db, |conn| sqlx::query_scalar(SQL)
+        .bind(alg)
+        .bind(limit)
+        .fetch_all(conn))
+}
+
 /// The master keys under which signing and purpose keys of any tenant are wrapped.
 pub async fn master_key_ids(db: impl Into<Db<'_>>) -> Result<Vec<String>, Fault> {
     const SQL: &str = "SELECT master_key_id FROM signing_keys WHERE master_key_id IS NOT NULL

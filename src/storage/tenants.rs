@@ -82,6 +82,75 @@ pub async fn find_by_name(db: impl Into<Db<'_>>, name: &TenantName) -> Result<Op
     on!(db, |conn| sqlx::query_as(SQL).bind(name).fetch_optional(conn))
 }
 
+/// Where a page of tenants starts: after this one.
+#[derive(Clone, Copy, Debug)]
+pub struct After {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: TenantId,
+}
+
+/// Lists tenants, newest first.
+pub async fn list(db: impl Into<Db<'_>>, after: Option<After>, limit: i64) -> Result<Vec<TenantRow>, Fault> {
+    const SQL: &str = "SELECT id, name, enabled, settings, version, created_at FROM tenants
+        WHERE deleted_at IS NULL AND ($1 OR (created_at, id) < ($2, $3))
+        ORDER BY created_at DESC, id DESC LIMIT $4";
+    let place = after.unwrap_or(After {
+        created_at: Timestamp::from_micros(0),
+        id: TenantId::FIRST,
+    });
+    on!(db, |conn| sqlx::query_as(SQL)
+        .bind(after.is_none())
+        .bind(place.created_at)
+        .bind(place.id)
+        .bind(limit)
+        .fetch_all(conn))
+}
+
+/// Changes a tenant in the version that was read. `false` when it was changed meanwhile.
+pub async fn update(db: impl Into<Db<'_>>, tenant: &TenantRow) -> Result<bool, Fault> {
+    const SQL: &str = "UPDATE tenants SET enabled = $3, settings = $4, version = version + 1
+        WHERE id = $1 AND version = $2 AND deleted_at IS NULL";
+    let updated = changed!(
+        db,
+        sqlx::query(SQL)
+            .bind(tenant.id)
+            .bind(tenant.version)
+            .bind(tenant.enabled)
+            .bind(&tenant.settings)
+    )?;
+    Ok(updated > 0)
+}
+
+/// Begins to delete a tenant, in the version that was read: from here on nobody finds it, and its name is free. `false`
+/// when it was changed meanwhile. The first tenant cannot be deleted.
+pub async fn begin_deletion(
+    db: impl Into<Db<'_>>,
+    tenant: &TenantRow,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    const SQL: &str = "UPDATE tenants SET deleted_at = $3, enabled = FALSE, name = $4, version = version + 1
+        WHERE id = $1 AND version = $2 AND id <> $5 AND deleted_at IS NULL";
+    let begun = changed!(
+        db,
+        sqlx::query(SQL)
+            .bind(tenant.id)
+            .bind(tenant.version)
+            .bind(now)
+            // No tenant can be called so.
+            .bind(format!("deleted:{}", tenant.id))
+            .bind(TenantId::FIRST)
+    )?;
+    Ok(begun > 0)
+}
+
+/// Tenants that are being deleted, `limit` at most.
+pub async fn in_deletion(db: impl Into<Db<'_>>, limit: i64) -> Result<Vec<TenantId>, Fault> {
+    const SQL: &str = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1";
+    on!(db, |conn| sqlx::query_scalar(SQL).bind(limit).fetch_all(conn))
+}
+
 /// Tenants with users whose personal data is sealed with a key that is no longer the active one, `limit` at most.
 pub async fn sealed_with_old_keys(db: impl Into<Db<'_>>, limit: i64) -> Result<Vec<TenantId>, Fault> {
     const SQL: &str = "SELECT DISTINCT tenant_id FROM purpose_keys

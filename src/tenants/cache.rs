@@ -3,8 +3,8 @@
 use super::{Site, Tenant};
 use crate::fault::{Fault, FaultKind};
 use crate::storage::Store;
-use crate::storage::tenants::{self, TenantSettings};
-use crate::types::{Issuer, TenantId, TenantName};
+use crate::storage::tenants;
+use crate::types::{Issuer, TenantId};
 use moka::future::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,17 +33,13 @@ pub struct Tenants {
 
 impl Tenants {
     /// A cache over a database. `issuer` is that of the first tenant.
+    ///
+    /// # Errors
+    /// As [`Tenant::first`].
     pub fn new(store: Store, issuer: &Issuer) -> Result<Self, Fault> {
-        let name = TenantName::parse("default").map_err(|why| Fault::internal(why.0))?;
         Ok(Self {
             store,
-            first: Arc::new(Tenant {
-                id: TenantId::FIRST,
-                name,
-                issuer: issuer.clone(),
-                enabled: true,
-                settings: TenantSettings::default(),
-            }),
+            first: Arc::new(Tenant::first(issuer)?),
             fresh: Cache::builder()
                 .max_capacity(MAX_ENTRIES)
                 .time_to_live(LIFE)

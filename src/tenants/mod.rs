@@ -2,9 +2,12 @@
 //! the others are below it, at `/t/{name}`.
 
 mod cache;
+mod settings;
 
 pub use self::cache::Tenants;
+pub use self::settings::violations;
 
+use crate::fault::Fault;
 use crate::storage::tenants::{TenantRow, TenantSettings};
 use crate::types::{Issuer, TenantId, TenantName};
 
@@ -35,6 +38,20 @@ pub enum Site {
 }
 
 impl Tenant {
+    /// The first tenant as it is without settings.
+    ///
+    /// # Errors
+    /// Never, unless its name is none.
+    pub fn first(issuer: &Issuer) -> Result<Self, Fault> {
+        Ok(Self {
+            id: TenantId::FIRST,
+            name: TenantName::parse("default").map_err(|why| Fault::internal(why.0))?,
+            issuer: issuer.clone(),
+            enabled: true,
+            settings: TenantSettings::default(),
+        })
+    }
+
     /// The tenant of a row, below the issuer of the first.
     pub fn of(row: TenantRow, first: &Issuer) -> Self {
         let issuer = if row.id == TenantId::FIRST {

@@ -33,6 +33,9 @@ pub fn is_admin_scope(scope: &str) -> bool {
     ADMIN_SCOPES.contains(&scope)
 }
 
+/// Scopes over the tenants themselves, which only the first tenant has.
+pub const FIRST_TENANT_SCOPES: [&str; 2] = ["tenants:read", "tenants:write"];
+
 /// The role that allows every admin scope.
 pub const ADMIN_ROLE: &str = "admin";
 

@@ -92,6 +92,12 @@ event_types! {
     UserPasswordChanged = "user_password_changed",
     /// All sessions and families of a user were ended.
     UserRevoked = "user_revoked",
+    /// A tenant was made.
+    TenantCreated = "tenant_created",
+    /// A tenant was changed, enabled or disabled.
+    TenantUpdated = "tenant_updated",
+    /// A tenant was deleted.
+    TenantDeleted = "tenant_deleted",
     /// Signing keys were rotated.
     KeyRotated = "key_rotated",
     /// A signing key was retired.

@@ -166,6 +166,11 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/registration-tokens/{id}",
         Access::Admin("registration:write"),
     ),
+    ("GET", "/admin/v1/tenants", Access::Admin("tenants:read")),
+    ("POST", "/admin/v1/tenants", Access::Admin("tenants:write")),
+    ("GET", "/admin/v1/tenants/{id}", Access::Admin("tenants:read")),
+    ("PATCH", "/admin/v1/tenants/{id}", Access::Admin("tenants:write")),
+    ("DELETE", "/admin/v1/tenants/{id}", Access::Admin("tenants:write")),
     ("GET", "/admin/v1/audit", Access::Admin("audit:read")),
     ("GET", "/admin/v1/audit/{id}", Access::Admin("audit:read")),
 ];

@@ -1,10 +1,14 @@
 //! Tenants: each is an issuer of its own, and nothing of one is anything in another.
 
+mod admin;
+mod command;
 mod routing;
 
 use crate::support::TestApp;
+use grantor::storage::Conn;
 use grantor::storage::tenants::{self, TenantRow};
 use grantor::types::{TenantId, TenantName};
+use sqlx::AssertSqlSafe;
 
 /// A tenant with keys and nothing else.
 pub async fn bare_tenant(app: &TestApp, name: &str, enabled: bool) -> TenantId {
@@ -22,4 +26,32 @@ pub async fn bare_tenant(app: &TestApp, name: &str, enabled: bool) -> TenantId {
     parts.keys.ensure(row.id, now).await.unwrap();
     parts.tenants.invalidate();
     row.id
+}
+
+/// Rows of a table that belong to a tenant.
+async fn count(app: &TestApp, table: &str, tenant: &str) -> i64 {
+    let tenant: TenantId = tenant.parse().unwrap();
+    let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE tenant_id = $1"));
+    match app.app.store.read().await.unwrap() {
+        Conn::Postgres(mut conn, _) => sqlx::query_scalar(sql).bind(tenant).fetch_one(&mut *conn).await,
+        Conn::Sqlite(mut conn, _) => sqlx::query_scalar(sql).bind(tenant).fetch_one(&mut *conn).await,
+    }
+    .unwrap()
+}
+
+/// Tables of the main database that have a column `tenant_id`.
+async fn tables_with_tenant(app: &TestApp) -> Vec<String> {
+    match app.app.store.read().await.unwrap() {
+        Conn::Postgres(mut conn, _) => {
+            let sql = "SELECT table_name::text FROM information_schema.columns
+                WHERE column_name = 'tenant_id' AND table_schema = 'public' ORDER BY 1";
+            sqlx::query_scalar(sql).fetch_all(&mut *conn).await
+        }
+        Conn::Sqlite(mut conn, _) => {
+            let sql = "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c
+                WHERE m.type = 'table' AND c.name = 'tenant_id' ORDER BY 1";
+            sqlx::query_scalar(sql).fetch_all(&mut *conn).await
+        }
+    }
+    .unwrap()
 }

@@ -1,12 +1,50 @@
 //! Which tenant a URL is about. A path either shows a tenant's issuer in its one spelling or reaches nothing of it.
 
 use super::bare_tenant;
+use crate::support::source;
 use crate::support::{Engine, TestApp};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const SETTINGS: &[(&str, &str)] = &[("tokens.algorithms", "ES256")];
+
+/// What serves requests asks the exchange whose they are, never the configuration: which issuer, and which tenant.
+#[test]
+fn nothing_that_serves_requests_knows_of_one_tenant_alone() {
+    const SERVING: [&str; 7] = [
+        "src/oauth/",
+        "src/oidc/",
+        "src/web/",
+        "src/federation/",
+        "src/admin/",
+        "src/bearer.rs",
+        "src/visit.rs",
+    ];
+    // Decides what the first tenant cannot have done to it.
+    const EXCEPTIONS: [&str; 1] = ["src/admin/tenants/manage.rs"];
+    let serving = source::files().into_iter().filter(|file| {
+        SERVING.iter().any(|path| file.path.starts_with(path)) && !EXCEPTIONS.contains(&file.path.as_str())
+    });
+    let mut wrong = Vec::new();
+    for file in serving {
+        for (position, token) in file.tokens.iter().enumerate() {
+            let before = |distance: usize| {
+                position
+                    .checked_sub(distance)
+                    .and_then(|at| file.tokens.get(at))
+                    .and_then(|token| token.word())
+            };
+            let is_member = position > 0 && file.tokens[position - 1].kind == source::Kind::Mark('.');
+            let issuer = token.is_word("issuer") && is_member && before(2) == Some("config");
+            let first = token.is_word("FIRST") && before(3) == Some("TenantId");
+            if issuer || first {
+                wrong.push(format!("{}:{}", file.path, token.line));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use exchange.tenant():\n{}", wrong.join("\n"));
+}
 
 /// Status and body of a request whose target is sent as it is written here.
 async fn raw(app: &TestApp, target: &str) -> (u16, String) {

@@ -1,0 +1,278 @@
+//! `tenant`: issuers with keys, clients and users of their own.
+
+use super::at;
+use super::context::Context;
+use super::outcome::{Failure, Outcome};
+use super::print;
+use crate::admin::tenants::{Created, NotDone, change, create, remove, view};
+use crate::app::App;
+use crate::audit::{self, EventType};
+use crate::storage::tenants::{self, After, TenantRow};
+use crate::types::{Caller, TenantId, TenantName};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+/// Tenants that are read at once.
+const PAGE: i64 = 100;
+
+/// Make and look after tenants
+///
+/// Each tenant is an issuer of its own, at /t/NAME below the first one's. Its clients, users and keys are looked after by
+/// the commands client, user and keys with --tenant NAME. Running servers notice a change within two seconds.
+#[derive(Debug, Subcommand)]
+pub(super) enum Tenant {
+    Create(Create),
+    List(List),
+    Show(Show),
+    Disable(Disable),
+    Enable(Enable),
+    Delete(Delete),
+}
+
+/// Make a tenant
+///
+/// It gets keys and an admin client, whose secret is printed, once.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  grantor tenant create acme --display-name Acme --admin-username alice")]
+pub(super) struct Create {
+    /// 1 to 63 characters out of a-z 0-9 -
+    #[arg(value_parser = at::name)]
+    name: TenantName,
+    /// What it is called on pages
+    #[arg(long)]
+    display_name: Option<String>,
+    /// A picture for its pages, https
+    #[arg(long, value_name = "URL")]
+    logo_uri: Option<String>,
+    /// The colour of buttons and links, dark enough for white text
+    #[arg(long, value_name = "#RRGGBB")]
+    accent_color: Option<String>,
+    /// The language of its pages for those who state none
+    #[arg(long, value_name = "TAG")]
+    default_locale: Option<String>,
+    /// Make a first user with the role admin; its password is made and printed, once
+    #[arg(long, value_name = "USERNAME")]
+    admin_username: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// List tenants, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  grantor tenant list --json")]
+pub(super) struct List {
+    /// Print a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show a tenant
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  grantor tenant show acme --json")]
+pub(super) struct Show {
+    /// The tenant's name
+    #[arg(value_parser = at::name)]
+    name: TenantName,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Disable a tenant: it serves nothing until it is enabled again
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  grantor tenant disable acme")]
+pub(super) struct Disable {
+    /// The tenant's name
+    #[arg(value_parser = at::name)]
+    name: TenantName,
+}
+
+/// Enable a tenant
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  grantor tenant enable acme")]
+pub(super) struct Enable {
+    /// The tenant's name
+    #[arg(value_parser = at::name)]
+    name: TenantName,
+}
+
+/// Delete a tenant with everything that it has; what the audit log says of it stays
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  grantor tenant delete acme")]
+pub(super) struct Delete {
+    /// The tenant's name
+    #[arg(value_parser = at::name)]
+    name: TenantName,
+}
+
+impl Tenant {
+    pub(super) async fn run(self, context: Context) -> Outcome {
+        let app = context.open().await?;
+        let outcome = match self {
+            Self::Create(command) => command.run(&app).await,
+            Self::List(command) => command.run(&app).await,
+            Self::Show(command) => command.run(&app).await,
+            Self::Disable(command) => switch(&app, &command.name, false).await,
+            Self::Enable(command) => switch(&app, &command.name, true).await,
+            Self::Delete(command) => command.run(&app).await,
+        };
+        app.shutdown().await;
+        outcome
+    }
+}
+
+impl Create {
+    async fn run(self, app: &App) -> Outcome {
+        let mut document = Map::new();
+        document.insert("name".to_owned(), self.name.as_str().into());
+        for (member, text) in [
+            ("display_name", self.display_name),
+            ("logo_uri", self.logo_uri),
+            ("accent_color", self.accent_color),
+            ("default_locale", self.default_locale),
+            ("admin_username", self.admin_username),
+        ] {
+            document.extend(text.map(|text| (member.to_owned(), text.into())));
+        }
+        let event = event(app, EventType::TenantCreated, "tenant create")?;
+        let created = create(app, Value::Object(document), event, app.clock.now());
+        let Created {
+            tenant,
+            client_id,
+            client_secret,
+            user,
+        } = created.await.map_err(refused)?;
+        let mut shown = view(&tenant, &app.config.issuer);
+        let mut secrets = vec![
+            ("client_id", client_id.to_string()),
+            ("client_secret", client_secret.expose().to_owned()),
+        ];
+        if let Some((username, password)) = user {
+            secrets.push(("username", username));
+            secrets.push(("password", password.expose().to_owned()));
+        }
+        if self.json {
+            shown.extend(
+                secrets
+                    .into_iter()
+                    .map(|(name, text)| (name.to_owned(), text.into())),
+            );
+            return Ok(print::document(&shown)?);
+        }
+        print::line(&format!("issuer: {}", text(&shown, "issuer")))?;
+        for (name, text) in secrets {
+            print::line(&format!("{name}: {text}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl List {
+    async fn run(self, app: &App) -> Outcome {
+        let columns: [print::Column<Map<String, Value>>; 5] = [
+            ("NAME", |tenant| text(tenant, "name")),
+            ("ISSUER", |tenant| text(tenant, "issuer")),
+            ("ENABLED", |tenant| text(tenant, "enabled")),
+            ("DISPLAY NAME", |tenant| text(tenant, "display_name")),
+            ("CREATED", |tenant| text(tenant, "created_at")),
+        ];
+        let mut shown = Vec::new();
+        let mut after = None;
+        loop {
+            let page = tenants::list(&mut app.store.read().await?, after, PAGE).await?;
+            shown.extend(page.iter().map(|row| view(row, &app.config.issuer)));
+            let Some(last) = page.last() else { break };
+            after = Some(After {
+                created_at: last.created_at,
+                id: last.id,
+            });
+        }
+        Ok(print::records(&shown, &columns, self.json)?)
+    }
+}
+
+impl Show {
+    async fn run(self, app: &App) -> Outcome {
+        let shown = view(&find(app, &self.name).await?, &app.config.issuer);
+        if self.json {
+            return Ok(print::document(&shown)?);
+        }
+        let members: Vec<_> = shown
+            .keys()
+            .map(|name| (name.clone(), text(&shown, name)))
+            .collect();
+        let columns: [print::Column<(String, String)>; 2] = [
+            ("MEMBER", |member| member.0.clone()),
+            ("VALUE", |member| member.1.clone()),
+        ];
+        Ok(print::records(&members, &columns, false)?)
+    }
+}
+
+impl Delete {
+    async fn run(self, app: &App) -> Outcome {
+        let tenant = find(app, &self.name).await?;
+        let event = event(app, EventType::TenantDeleted, "tenant delete")?;
+        remove(app, &tenant, event, app.clock.now())
+            .await
+            .map_err(refused)?;
+        print::line(&format!("deleted: {}", self.name))?;
+        Ok(())
+    }
+}
+
+async fn switch(app: &App, name: &TenantName, enabled: bool) -> Outcome {
+    let (word, done) = if enabled {
+        ("tenant enable", "enabled")
+    } else {
+        ("tenant disable", "disabled")
+    };
+    let tenant = find(app, name).await?;
+    let event = event(app, EventType::TenantUpdated, word)?;
+    change(app, &tenant, &json!({"enabled": enabled}), event)
+        .await
+        .map_err(refused)?;
+    print::line(&format!("{done}: {name}"))?;
+    Ok(())
+}
+
+async fn find(app: &App, name: &TenantName) -> Result<TenantRow, Failure> {
+    let found = tenants::find_by_name(&mut app.store.read().await?, name).await?;
+    found.ok_or_else(|| Failure::Refused(format!("there is no tenant {name}")))
+}
+
+/// A member as a cell.
+fn text(tenant: &Map<String, Value>, name: &str) -> String {
+    match tenant.get(name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
+fn refused(why: NotDone) -> Failure {
+    Failure::Refused(match why {
+        NotDone::Invalid(wrong) => {
+            let lines = wrong
+                .iter()
+                .map(|wrong| format!("{} {}", wrong.pointer.trim_start_matches('/'), wrong.detail));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+        NotDone::Taken => "there is a tenant of this name".to_owned(),
+        NotDone::First => "the first tenant can be neither disabled nor deleted".to_owned(),
+        NotDone::Stale => "the tenant was changed meanwhile: try again".to_owned(),
+        NotDone::Fault(fault) => return fault.into(),
+    })
+}
+
+fn event(app: &App, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
+    let event = app.event(
+        app.clock.now(),
+        event_type,
+        audit::Outcome::Success,
+        TenantId::FIRST,
+    )?;
+    let caller = Caller::system(app.entropy.uuid_v4()?);
+    Ok(event.by(&caller).with("actor", format!("grantor {command}")))
+}

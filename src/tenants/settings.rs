@@ -1,0 +1,150 @@
+//! What a tenant's settings may say.
+
+use crate::storage::tenants::TenantSettings;
+use crate::types::Violation;
+use url::Url;
+
+/// The least contrast between the colour of a button and the white text on it (WCAG 2.2, 1.4.3).
+const MIN_CONTRAST: f64 = 4.5;
+
+/// Everything that is wrong with settings whose members have the lengths that the API's description says.
+pub fn violations(settings: &TenantSettings) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut check =
+        |pointer: &'static str, value: &Option<String>, rule: fn(&str) -> Option<&'static str>| {
+            found.extend(
+                value
+                    .as_deref()
+                    .and_then(rule)
+                    .map(|detail| Violation::new(pointer, detail)),
+            );
+        };
+    check("/display_name", &settings.display_name, display_name);
+    check("/logo_uri", &settings.logo_uri, logo_uri);
+    check("/accent_color", &settings.accent_color, accent_color);
+    check("/default_locale", &settings.default_locale, default_locale);
+    found
+}
+
+fn display_name(text: &str) -> Option<&'static str> {
+    let fits = !text.trim().is_empty() && !text.chars().any(char::is_control);
+    (!fits).then_some("must be text without control characters")
+}
+
+fn logo_uri(text: &str) -> Option<&'static str> {
+    let is_plain = text
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\'));
+    let fits = Url::parse(text).is_ok_and(|url| {
+        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
+    });
+    (!is_plain || !fits).then_some("must be an https URL without user information")
+}
+
+fn accent_color(text: &str) -> Option<&'static str> {
+    match luminance(text) {
+        None => Some("must be a colour of the form #rrggbb"),
+        Some(luminance) if 1.05 / (luminance + 0.05) < MIN_CONTRAST => {
+            Some("must be darker: white text on it needs a contrast of 4.5 to 1 (WCAG 2.2, 1.4.3)")
+        }
+        Some(_) => None,
+    }
+}
+
+/// Relative luminance (WCAG 2.2) of `#rrggbb`.
+fn luminance(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let bytes = hex::decode(digits).ok()?;
+    let linear = |byte: &u8| {
+        let part = f64::from(*byte) / 255.0;
+        if part <= 0.04045 {
+            part / 12.92
+        } else {
+            ((part + 0.055) / 1.055).powf(2.4)
+        }
+    };
+    let parts: Vec<f64> = bytes.iter().map(linear).collect();
+    match parts.as_slice() {
+        [red, green, blue] => Some(0.2126 * red + 0.7152 * green + 0.0722 * blue),
+        _ => None,
+    }
+}
+
+/// RFC 5646 §2.1, as far as its form goes.
+fn default_locale(text: &str) -> Option<&'static str> {
+    let mut parts = text.split('-');
+    let is_language =
+        |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_subtag =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let fits = parts.next().is_some_and(is_language) && parts.all(is_subtag);
+    (!fits).then_some("must be a language tag such as en or de-AT (BCP 47)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(member: &str, value: &str) -> bool {
+        let settings = serde_json::from_value(serde_json::json!({member: value})).unwrap();
+        let found = violations(&settings);
+        assert!(
+            found
+                .iter()
+                .all(|violation| violation.pointer == format!("/{member}"))
+        );
+        !found.is_empty()
+    }
+
+    #[test]
+    fn an_accent_carries_white_text() {
+        for good in ["#0b5cad", "#000000", "#767676", "#AA0000"] {
+            assert!(!wrong("accent_color", good), "{good}");
+        }
+        for bad in [
+            "#777777",
+            "#ffffff",
+            "#ffcc00",
+            "0b5cad",
+            "#0b5ca",
+            "#0b5cadff",
+            "red",
+            "#gggggg",
+            "#0b5ca;",
+        ] {
+            assert!(wrong("accent_color", bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_logo_is_loaded_over_tls_and_cannot_leave_its_attribute() {
+        assert!(!wrong("logo_uri", "https://cdn.example/logo.svg?v=1"));
+        for bad in [
+            "http://cdn.example/logo.svg",
+            "data:image/png;base64,AA",
+            "//cdn.example/logo",
+            "https://user@cdn.example/l",
+            "https://cdn.example/a b",
+            "https://cdn.example/\"onload",
+            "https:///x",
+        ] {
+            assert!(wrong("logo_uri", bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_locale_is_a_language_tag() {
+        for good in ["en", "de-AT", "zh-Hant-TW", "sr-Latn"] {
+            assert!(!wrong("default_locale", good), "{good}");
+        }
+        for bad in ["e", "de_AT", "de-", "-de", "1a", "de-toolongsubtag"] {
+            assert!(wrong("default_locale", bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_text() {
+        assert!(!wrong("display_name", "Åcme & Söhne"));
+        assert!(wrong("display_name", "  ") && wrong("display_name", "a\u{7}b"));
+    }
+}
