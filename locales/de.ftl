@@ -191,6 +191,7 @@ logout-effect = Damit endet Ihre Sitzung in diesem Browser, und mit ihr enden An
 logout-stay = Angemeldet bleiben
 logout-done-title = Sie sind abgemeldet
 logout-done = Ihre Sitzung in diesem Browser ist beendet.
+logout-telling = Die Anwendungen, die Sie benutzt haben, werden ebenfalls abgemeldet.
 logout-unknown-application = Die Anfrage zeigt nicht, von welcher Anwendung sie kommt: Ihr id_token_hint gilt hier nicht. Sie werden nicht zurückgebracht.
 logout-unknown-address = Die Adresse für den Rückweg (post_logout_redirect_uri) ist nicht registriert, oder kein id_token_hint zeigt, für welche Anwendung. Sie werden nicht zurückgebracht.
 

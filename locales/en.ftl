@@ -191,6 +191,7 @@ logout-effect = Signing out ends your session in this browser, and with it appli
 logout-stay = Stay signed in
 logout-done-title = You are signed out
 logout-done = Your session in this browser has ended.
+logout-telling = The applications that you used are being signed out, too.
 logout-unknown-application = The request does not show which application it comes from: its id_token_hint is not valid here. You will not be taken back.
 logout-unknown-address = The address to go back to (post_logout_redirect_uri) is not registered, or no id_token_hint shows for which application. You will not be taken back.
 

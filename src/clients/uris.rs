@@ -46,11 +46,17 @@ pub(super) fn request_object(text: &str, http_too: bool) -> Refusal {
 
 /// What a browser loads in a frame at logout. OpenID Connect Front-Channel Logout §2: "The domain, port, and scheme of
 /// this URL MUST be the same as that of a registered Redirection URI value."
-pub(super) fn frame(text: &str, redirect_uris: &[String]) -> Refusal {
+///
+/// "This URL SHOULD use the https scheme […]; however, it MAY use the http scheme, provided that the Client Type is
+/// confidential": `http_too`.
+pub(super) fn frame(text: &str, redirect_uris: &[String], http_too: bool) -> Refusal {
     let url = match absolute(text) {
         Ok(url) => url,
         Err(why) => return Some(why),
     };
+    if url.scheme() != "https" && !(http_too && url.scheme() == "http") {
+        return Some("must be an https URL (http for confidential clients only)");
+    }
     let same_origin = redirect_uris
         .iter()
         .filter_map(|uri| Url::parse(uri).ok())
@@ -167,8 +173,15 @@ mod tests {
     #[test]
     fn front_channel_logout_s2_the_frame_is_of_a_redirect_uris_origin() {
         let registered = ["https://app.example/cb".to_owned()];
-        assert_eq!(frame("https://app.example/out?x=1", &registered), None);
-        assert!(frame("https://app.example:444/out", &registered).is_some());
-        assert!(frame("https://other.example/out", &registered).is_some());
+        assert_eq!(frame("https://app.example/out?x=1", &registered, true), None);
+        assert!(frame("https://app.example:444/out", &registered, true).is_some());
+        assert!(frame("https://other.example/out", &registered, true).is_some());
+        let local = [
+            "http://127.0.0.1:3000/cb".to_owned(),
+            "com.example.app://x/cb".to_owned(),
+        ];
+        assert_eq!(frame("http://127.0.0.1:3000/out", &local, true), None);
+        assert!(frame("http://127.0.0.1:3000/out", &local, false).is_some());
+        assert!(frame("com.example.app://x/out", &local, true).is_some());
     }
 }

@@ -97,6 +97,8 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         "require_signed_request_object": false,
         "authorization_response_iss_parameter_supported": true,
         "ui_locales_supported": languages,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
         "service_documentation": at("/docs"),

@@ -4,6 +4,7 @@
 //! it belongs to this very session, and says where to go afterwards; the browser goes back only to a URI that is
 //! registered for that application.
 
+use super::frontchannel::Frames;
 use crate::account::sid;
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
@@ -164,14 +165,21 @@ async fn serve(visit: &Visit<'_>, parameters: &Form) -> Result<HttpResponse, Sto
     if let (Decision::Ask, Some(session)) = (decision, session) {
         return request.ask(visit, parameters, session);
     }
+    let mut frames = None;
     if let Some(session) = session {
+        let found = Frames::of(visit, session).await;
+        frames = Some(found.map_err(|fault| visit.fault(&fault))?).filter(|frames| !frames.is_empty());
         end(visit, &request, session)
             .await
             .map_err(|fault| visit.fault(&fault))?;
     }
-    let mut response = match decision {
-        Decision::GoBack => see_other(&request.location(parameters)),
-        Decision::Ask | Decision::SayGoodbye => request.goodbye(visit),
+    let mut response = match (decision, frames) {
+        (Decision::GoBack, Some(frames)) => {
+            frames.page(visit.layout(), Some(&request.location(parameters)), None)
+        }
+        (Decision::GoBack, None) => see_other(&request.location(parameters)),
+        (_, Some(frames)) => frames.page(visit.layout(), None, request.warning()),
+        (_, None) => request.goodbye(visit),
     };
     if visit.cookie.is_some() {
         visit.remove_session_cookie(&mut response);

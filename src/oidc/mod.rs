@@ -3,6 +3,7 @@
 pub mod backchannel;
 pub mod claims;
 pub mod claims_request;
+mod frontchannel;
 pub mod id_token;
 pub mod logout;
 pub mod subject;

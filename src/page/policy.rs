@@ -10,6 +10,8 @@ pub struct Policy<'a> {
     pub forms: &'a [&'a str],
     /// From where it shows images, such as a client's logo.
     pub images: &'a [&'a str],
+    /// From where it shows frames: nowhere, for most.
+    pub frames: &'a [&'a str],
     /// Whether it runs the server's own script.
     pub script: bool,
 }
@@ -22,8 +24,12 @@ impl Policy<'_> {
 
     fn text(&self) -> String {
         let script = if self.script { " script-src 'self';" } else { "" };
+        let frames = match list(self.frames) {
+            none if none.is_empty() => none,
+            frames => format!(" frame-src{frames};"),
+        };
         format!(
-            "default-src 'none'; style-src 'self';{script} img-src 'self'{}; base-uri 'none'; \
+            "default-src 'none'; style-src 'self';{script} img-src 'self'{};{frames} base-uri 'none'; \
              form-action 'self'{}; frame-ancestors 'none'",
             list(self.images),
             list(self.forms)
@@ -57,6 +63,7 @@ mod tests {
         let policy = Policy {
             forms: &["https://app.example", "com.example.app:", "http://[::1]:8000"],
             images: &["https://x; script-src *"],
+            frames: &[],
             script: false,
         };
         let text = policy.text();

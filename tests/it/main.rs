@@ -29,6 +29,7 @@ mod documentation;
 mod dump;
 mod failure;
 mod family_model;
+mod frontchannel_logout;
 mod fuzz_seeds;
 mod harness;
 mod http;

@@ -42,11 +42,12 @@ pub(super) fn logout(metadata: &ClientMetadata, rules: &Rules<'_>, found: &mut F
     found.member(
         "/frontchannel_logout_uri",
         &metadata.frontchannel_logout_uri,
-        |uri| uris::frame(uri, &metadata.redirect_uris),
+        |uri| uris::frame(uri, &metadata.redirect_uris, !metadata.is_public()),
     );
     found.member(
         "/backchannel_logout_uri",
         &metadata.backchannel_logout_uri,
-        |uri| uris::fetched(uri, rules.http_to_allowed),
+        // Back-Channel Logout §2.2: "MAY use the http scheme, provided that the Client Type is confidential".
+        |uri| uris::fetched(uri, rules.http_to_allowed && !metadata.is_public()),
     );
 }
