@@ -214,8 +214,12 @@ impl<'a> Visit<'a> {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
 
-    /// Takes the session's cookie away.
+    /// Takes the session's cookie away, and what frames could tell by.
     pub fn remove_session_cookie(&self, response: &mut HttpResponse) {
+        if self.app.config.session.management {
+            let cookie = self.app.cookies.remove(Cookie::State, self.tenant);
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
         let cookie = self.app.cookies.remove(Cookie::Session, self.tenant);
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -74,6 +74,7 @@ impl Draft {
                 max_s: 0,
                 idle_s: 0,
                 strict_cookie: false,
+                management: false,
             },
             registration: RegistrationConfig {
                 mode: RegistrationMode::Off,

@@ -222,6 +222,8 @@ pub struct SessionConfig {
     pub idle_s: i64,
     /// `SameSite=Strict` instead of `Lax`.
     pub strict_cookie: bool,
+    /// Whether applications may watch the session in a frame (OpenID Connect Session Management 1.0).
+    pub management: bool,
 }
 
 /// Telling relying parties that a session is over.

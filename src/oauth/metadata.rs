@@ -5,7 +5,7 @@ use super::authorize::redirect::ResponseMode;
 use super::{authorize, device, introspect, jwks, par, registration, revoke, token};
 use crate::app::App;
 use crate::config::RegistrationMode;
-use crate::oidc::{claims, logout, userinfo};
+use crate::oidc::{claims, logout, session_management, userinfo};
 use crate::page::Language;
 use crate::protect::Exchange;
 use crate::types::{Algorithm, AuthMethod, ContentEncryption, GrantType, Issuer, KeyManagement, SubjectType};
@@ -110,6 +110,9 @@ fn document(app: &App, issuer: &Issuer) -> Value {
         document[format!("{answer}_signing_alg_values_supported")] = json!(algorithms);
         document[format!("{answer}_encryption_alg_values_supported")] = json!(key_management);
         document[format!("{answer}_encryption_enc_values_supported")] = json!(content_encryption);
+    }
+    if app.config.session.management {
+        document["check_session_iframe"] = at(session_management::PATH).into();
     }
     if app.config.registration.mode != RegistrationMode::Off {
         document["registration_endpoint"] = at(registration::PATH).into();

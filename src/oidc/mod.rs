@@ -6,6 +6,7 @@ pub mod claims_request;
 mod frontchannel;
 pub mod id_token;
 pub mod logout;
+pub mod session_management;
 pub mod subject;
 pub mod userinfo;
 
@@ -17,6 +18,12 @@ pub fn routes(routes: &mut Routes) {
     routes.add(Method::GET, userinfo::PATH, Policy::OAUTH, userinfo::get);
     let post = Policy::OAUTH.body(Body::FormIfAny);
     routes.add(Method::POST, userinfo::PATH, post, userinfo::post);
+    routes.add(
+        Method::GET,
+        session_management::PATH,
+        Policy::PAGE,
+        session_management::get,
+    );
     routes.add(Method::GET, logout::PATH, Policy::PAGE, logout::get);
     routes.add(Method::POST, logout::PATH, Policy::PAGE, logout::post);
 }

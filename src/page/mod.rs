@@ -31,11 +31,18 @@ pub const STYLESHEET: &str = include_str!("../../assets/grantor.css");
 /// The path of the stylesheet below the issuer. It changes with the content, so that it may be cached for ever.
 pub static STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| named_after("grantor", STYLESHEET, "css"));
 
-/// The one script: it posts the form of [`form_post`]. No other page has any.
+/// The script that posts the form of [`form_post`]. No other page for people has any.
 pub const SCRIPT: &str = include_str!("../../assets/submit.js");
 
 /// The path of the script below the issuer.
 pub static SCRIPT_PATH: LazyLock<String> = LazyLock::new(|| named_after("submit", SCRIPT, "js"));
+
+/// The script of the frame of session management, which shows nothing.
+pub const CHECK_SESSION: &str = include_str!("../../assets/check_session.js");
+
+/// The path of that script below the issuer.
+pub static CHECK_SESSION_PATH: LazyLock<String> =
+    LazyLock::new(|| named_after("check-session", CHECK_SESSION, "js"));
 
 fn named_after(name: &str, content: &str, extension: &str) -> String {
     let hash = digest::digest(&digest::SHA256, content.as_bytes());

@@ -15,6 +15,9 @@ pub enum Cookie {
     Browser,
     /// The secret of a session.
     Session,
+    /// What the frame of session management compares: scripts may read it and frames of other sites get it. It is derived
+    /// from the session and opens nothing.
+    State,
 }
 
 /// How cookies are set at this issuer.
@@ -41,6 +44,7 @@ impl Cookies {
         let kind = match cookie {
             Cookie::Browser => "browser",
             Cookie::Session => "session",
+            Cookie::State => "state",
         };
         let id = tenant.0.simple().to_string();
         format!("{prefix}grantor-{kind}-{}", id.get(20..).unwrap_or_default())
@@ -79,8 +83,14 @@ impl Cookies {
     fn header(self, cookie: Cookie, tenant: TenantId, value: &str, end: &str) -> HeaderValue {
         let name = self.name(cookie, tenant);
         let secure = if self.secure { "; Secure" } else { "" };
-        let same_site = if self.strict { "Strict" } else { "Lax" };
-        let text = format!("{name}={value}; Path=/; HttpOnly{secure}; SameSite={same_site}{end}");
+        let (reach, same_site) = match cookie {
+            // Browsers take `None` only together with `Secure`; without TLS everything is on loopback, and one site.
+            Cookie::State if self.secure => ("", "None"),
+            Cookie::State => ("", "Lax"),
+            Cookie::Browser | Cookie::Session if self.strict => ("; HttpOnly", "Strict"),
+            Cookie::Browser | Cookie::Session => ("; HttpOnly", "Lax"),
+        };
+        let text = format!("{name}={value}; Path=/{reach}{secure}; SameSite={same_site}{end}");
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
@@ -96,6 +106,7 @@ mod tests {
             max_s: 28_800,
             idle_s: 1_800,
             strict_cookie,
+            management: false,
         };
         Cookies::new(&Issuer::parse(issuer).unwrap(), &config)
     }

@@ -25,6 +25,10 @@ pub(super) fn complete(exchange: &Exchange, headers: &mut HeaderMap) {
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     let is_public = exchange.policy().is_some_and(|policy| policy.cors == Cors::Any);
+    // The one page that others may frame says so itself; X-Frame-Options has no word for it.
+    let is_framed = headers
+        .get(header::CONTENT_SECURITY_POLICY)
+        .is_some_and(|policy| !policy.as_bytes().ends_with(b"frame-ancestors 'none'"));
     let mut add = |name: &HeaderName, value: HeaderValue| {
         if !headers.contains_key(name) {
             headers.insert(name.clone(), value);
@@ -32,7 +36,9 @@ pub(super) fn complete(exchange: &Exchange, headers: &mut HeaderMap) {
     };
     let fixed = HeaderValue::from_static;
     add(&header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
-    add(&header::X_FRAME_OPTIONS, fixed("DENY"));
+    if !is_framed {
+        add(&header::X_FRAME_OPTIONS, fixed("DENY"));
+    }
     add(&header::REFERRER_POLICY, fixed("no-referrer"));
     add(&PERMISSIONS_POLICY, fixed(PERMISSIONS));
     // Fetched with CORS or shown as a page of its own, an answer is never part of another site's page. There is no

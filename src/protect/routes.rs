@@ -136,7 +136,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// No routes but those of the pages' stylesheet and script. `cors_max_age_s` is how long a preflight may be cached.
+    /// No routes but those of the pages' stylesheet and scripts. `cors_max_age_s` is how long a preflight may be cached.
     pub fn new(cors_max_age_s: u64) -> Self {
         let mut routes = Self {
             max_age_s: cors_max_age_s,
@@ -146,6 +146,7 @@ impl Routes {
         let policy = Policy::DOCUMENT.cors(Cors::None);
         routes.add(Method::GET, &page::STYLESHEET_PATH, policy, stylesheet);
         routes.add(Method::GET, &page::SCRIPT_PATH, policy, script);
+        routes.add(Method::GET, &page::CHECK_SESSION_PATH, policy, check_session);
         routes
     }
 
@@ -256,6 +257,10 @@ async fn stylesheet() -> impl Responder {
 
 async fn script() -> impl Responder {
     asset("text/javascript; charset=utf-8", page::SCRIPT)
+}
+
+async fn check_session() -> impl Responder {
+    asset("text/javascript; charset=utf-8", page::CHECK_SESSION)
 }
 
 /// Named after its content, so that it may be kept for ever.

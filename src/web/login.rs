@@ -10,9 +10,11 @@ use super::{account, device_approval, visited};
 use crate::account::{Proof, SignIn};
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
+use crate::oidc::session_management;
 use crate::page::{self, Layout, Policy};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
+use crate::protect::cookies::Cookie;
 use crate::storage::sessions::{self, Interaction};
 use crate::storage::users::User;
 use crate::surface::Refused;
@@ -264,6 +266,12 @@ pub(super) async fn complete(visit: &Visit<'_>, errand: &Errand, user: &User) ->
         None => visit.see_other(&errand.next.path()),
     };
     visit.set_session_cookie(&mut response, &started.cookie);
+    if visit.app.config.session.management {
+        let state = session_management::browser_state(&visit.keys, started.session.id);
+        let state = state.map_err(|fault| visit.fault(&fault))?;
+        let cookie = visit.app.cookies.set(Cookie::State, visit.tenant, &state);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     Ok(response)
 }
 

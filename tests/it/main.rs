@@ -68,6 +68,7 @@ mod rfc9700;
 mod rfc9701;
 mod rotation_storm;
 mod rp_initiated_logout;
+mod session_management;
 mod storage;
 mod surface;
 mod telemetry;

@@ -51,6 +51,8 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/oauth2/logout", Access::Public(200)),
     // Becomes a GET, since cookies may not have come along.
     ("POST", "/oauth2/logout", Access::Public(303)),
+    // Off unless it is configured.
+    ("GET", "/oauth2/check_session", Access::Public(404)),
     ("GET", "/", Access::Public(303)),
     ("GET", "/.well-known/change-password", Access::Public(303)),
     ("GET", "/login", Access::Public(200)),

@@ -35,6 +35,7 @@ pub(super) fn paths() -> Map<String, Value> {
     paths.insert("/oauth2/par".to_owned(), json!({"post": par()}));
     paths.insert("/oauth2/authorize".to_owned(), authorize());
     paths.insert("/oauth2/logout".to_owned(), logout());
+    paths.insert("/oauth2/check_session".to_owned(), check_session());
     paths.insert("/oauth2/userinfo".to_owned(), userinfo());
     for (path, id, summary, media, schema) in [
         (
@@ -255,6 +256,22 @@ fn logout() -> Value {
         "303",
         "Signed out; back to the client.",
     )
+}
+
+fn check_session() -> Value {
+    let page = |description: &str| json!({"description": description, "content": {"text/html": {"schema": {"type": "string"}}}});
+    json!({"get": {
+        "operationId": "checkSession", "tags": ["OpenID Connect"], "security": [],
+        "summary": "The frame of OpenID Connect Session Management",
+        "description": "Off unless session.management is set.",
+        "responses": {
+            "200": page("A page for a frame, which answers unchanged, changed or error to its messages."),
+            "404": page("Session management is off."),
+            "429": page("A limit is used up."),
+            "500": page("The server failed."),
+            "503": page("Something that the server needs does not answer."),
+        },
+    }})
 }
 
 fn userinfo() -> Value {

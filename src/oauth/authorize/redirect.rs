@@ -162,6 +162,14 @@ impl AuthorizationResponse {
         .finish(state, issuer)
     }
 
+    /// With the state of the session (OpenID Connect Session Management §2).
+    #[must_use]
+    pub fn with_session_state(mut self, state: Option<String>) -> Self {
+        self.parameters
+            .extend(state.map(|state| ("session_state", Cow::Owned(state))));
+        self
+    }
+
     fn finish(mut self, state: Option<&str>, issuer: &Issuer) -> Self {
         if let Some(state) = state {
             self.parameters.push(("state", Cow::Owned(state.to_owned())));

@@ -7,12 +7,15 @@ use super::hint;
 use super::interaction::Interaction;
 use super::once::Used;
 use super::opened::{Opened, Stopped};
+use super::redirect::AuthorizationResponse;
 use super::request::AuthorizationRequest;
 use crate::account::Current;
 use crate::app::App;
+use crate::fault::Fault;
 use crate::keys::TenantKeys;
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oidc::claims::to_agree_to;
+use crate::oidc::session_management;
 use crate::protect::Exchange;
 use crate::protect::cookies::Cookie;
 use crate::protect::csrf::Browser;
@@ -141,6 +144,26 @@ impl Turn<'_> {
         })
     }
 
+    /// The answer; where applications may watch the session, with what they need for it (OpenID Connect Session
+    /// Management §2).
+    fn watched(&self, session: &Session, answer: AuthorizationResponse) -> Result<HttpResponse, Fault> {
+        let app = self.app;
+        if !app.config.session.management {
+            return Ok(respond(self.exchange, &answer));
+        }
+        let browser = session_management::browser_state(self.keys, session.id)?;
+        let state = session_management::session_state(
+            &app.entropy,
+            &self.opened.client.client_id,
+            answer.redirect.uri(),
+            &browser,
+        )?;
+        let mut response = respond(self.exchange, &answer.with_session_state(state));
+        let cookie = app.cookies.set(Cookie::State, self.tenant, &browser);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+        Ok(response)
+    }
+
     /// Issues the code. What is good for one code is used up before and given back where there is none.
     async fn issue(
         &self,
@@ -163,7 +186,10 @@ impl Turn<'_> {
         .map_err(|fault| opened.fault(self.exchange, fault))?
         .ok_or_else(|| Stopped::over(self.exchange, "error-sign-in-done-advice"))?;
         match code::issue(app, self.exchange, opened, request, session, consent, self.now).await {
-            Ok(answer) => Ok(respond(self.exchange, &answer)),
+            Ok(answer) => {
+                let watched = self.watched(session, answer);
+                watched.map_err(|fault| opened.fault(self.exchange, fault))
+            }
             Err(error) => {
                 used.give_back(app, session).await;
                 Err(match error {
