@@ -2,6 +2,7 @@
 
 ## Überall
 
+language-name = Deutsch
 skip-to-content = Zum Inhalt springen
 signed-in-as = Angemeldet als { $name }
 request-id = Vorgangsnummer
@@ -18,7 +19,7 @@ open-page-again = Seite neu öffnen
 
 ## Datum und Uhrzeit
 
-date-and-time = { $day }. { $month } { $year }, { $time } Uhr (UTC)
+date-and-time = { $day }. { $month } { $year }, { $time } UTC
 month-1 = Januar
 month-2 = Februar
 month-3 = März
@@ -36,6 +37,8 @@ month-12 = Dezember
 
 login-title = Anmelden
 login-for = weiter zu { $client }
+login-for-account = weiter zu Ihrem Konto
+login-for-device = um Ihr Gerät zu verbinden
 login-other-account = Sie sind als { $name } angemeldet. Wenn Sie sich mit einem anderen Konto anmelden, wird dieses in diesem Browser abgemeldet.
 login-refused = Benutzername oder Passwort stimmt nicht, oder das Konto kann nicht verwendet werden.
 
@@ -90,19 +93,17 @@ password-avoid-own-dates = Vermeiden Sie Daten und Jahreszahlen, die mit Ihnen z
 
 consent-title = { $client } Zugriff geben?
 consent-asks = { $client } möchte:
-consent-goes-back-to = Zurück zu
+consent-goes-back-to = Danach geht es zu
 consent-app-on-device = eine App auf diesem Gerät ({ $scheme })
-consent-about = Über
 consent-home-page = Website
-consent-terms = Bedingungen
 consent-terms-of-service = Nutzungsbedingungen
-consent-privacy = Datenschutz
 consent-privacy-policy = Datenschutzerklärung
 consent-unverifiable = Das ist eine App auf Ihrem Gerät, und niemand kann prüfen, ob sie wirklich die ist, für die sie sich ausgibt. Fahren Sie nur fort, wenn Sie sie eben selbst gestartet haben.
+consent-unchecked = Diese Anwendung hat sich hier selbst registriert, und niemand hat geprüft, wer sie betreibt. Fahren Sie nur fort, wenn Sie sie kennen.
 consent-allow = Erlauben
 consent-deny = Ablehnen
-consent-withdraw = Sie können das jederzeit widerrufen, in
-consent-your-account = Ihrem Konto
+consent-withdraw = Sie können das in Ihrem Konto jederzeit widerrufen.
+consent-other-account = Anderes Konto verwenden
 consent-nothing-title = Keine Anwendung fragt an
 consent-nothing-advice = Diese Seite erscheint, wenn eine Anwendung Zugriff auf Ihr Konto möchte. Beginnen Sie in der Anwendung.
 
@@ -163,25 +164,50 @@ account-family-name = Nachname
 account-email = E-Mail
 account-phone = Telefon
 account-roles = Rollen
-account-password-set = Passwort gesetzt
+account-password-set = Gesetzt am { $time }
+account-edit = Bearbeiten
 account-change-password = Passwort ändern
 account-sessions = Wo Sie angemeldet sind
+account-sessions-lead = Wenn Sie eine davon nicht kennen, melden Sie sie ab und ändern Sie Ihr Passwort.
 account-this-browser = dieser Browser
 account-signed-in-at = angemeldet am { $time }
 account-last-seen = zuletzt gesehen am { $time }
 account-applications = Anwendungen mit Zugriff
+account-applications-lead = Dem haben Sie zugestimmt. Ohne Zugriff muss eine Anwendung Sie neu fragen.
+account-may = Was sie darf
 account-no-applications = Sie haben keiner Anwendung Zugriff auf Ihr Konto gegeben.
 account-since = seit { $time }
 account-until = längstens bis { $time }
 account-withdraw = Zugriff widerrufen
 account-grants = Anwendungen, bei denen Sie angemeldet sind
+account-grants-lead = Wenn Sie eine abmelden, kann sie sofort nichts mehr für Sie tun.
 account-offline = auch wenn Sie nicht da sind
 account-password-changed = Ihr Passwort ist geändert. Überall sonst sind Sie abgemeldet.
+account-profile-changed = Ihr Profil ist geändert.
 account-session-ended = Die Sitzung ist beendet.
 account-grant-ended = Die Anwendung ist abgemeldet.
 account-consent-withdrawn = Die Anwendung hat keinen Zugriff mehr auf Ihr Konto.
 device-browser-on-system = { $browser } auf { $system }
 device-unknown = Unbekanntes Gerät
+
+## Das eigene Profil bearbeiten
+
+profile-title = Ihr Profil
+profile-lead = Anwendungen, denen Sie Zugriff gegeben haben, können das sehen.
+profile-save = Speichern
+profile-stale = Ihr Profil wurde inzwischen anderswo geändert. Sehen Sie es noch einmal durch und speichern Sie dann.
+profile-nickname = Spitzname
+profile-birthdate = Geburtsdatum
+profile-website = Website
+profile-zoneinfo = Zeitzone
+profile-locale = Sprache
+profile-locale-of-browser = Wie im Browser
+profile-name-rule = Höchstens 200 Zeichen in einer Zeile, ohne < und >.
+profile-phone-rule = Eine internationale Nummer, etwa +49 30 123456.
+profile-birthdate-rule = Jahr, Monat und Tag, etwa 1990-02-28.
+profile-website-rule = Eine Adresse, die mit https:// oder http:// beginnt.
+profile-zoneinfo-rule = Der Name einer Zeitzone, etwa Europe/Berlin.
+profile-locale-rule = Ein Sprachkürzel, etwa de-AT.
 
 ## Abmelden
 

@@ -2,6 +2,7 @@
 
 ## Everywhere
 
+language-name = English
 skip-to-content = Skip to content
 signed-in-as = Signed in as { $name }
 request-id = Request id
@@ -36,6 +37,8 @@ month-12 = Dec
 
 login-title = Sign in
 login-for = to go on to { $client }
+login-for-account = to go on to your account
+login-for-device = to connect your device
 login-other-account = You are signed in as { $name }. Signing in as somebody else signs that account out in this browser.
 login-refused = Username or password is not right, or the account cannot be used.
 
@@ -90,19 +93,17 @@ password-avoid-own-dates = Avoid dates and years that have to do with you.
 
 consent-title = Give { $client } access?
 consent-asks = { $client } would like to:
-consent-goes-back-to = Goes back to
+consent-goes-back-to = Then goes to
 consent-app-on-device = an app on this device ({ $scheme })
-consent-about = About
 consent-home-page = Home page
-consent-terms = Terms
 consent-terms-of-service = Terms of service
-consent-privacy = Privacy
 consent-privacy-policy = Privacy policy
 consent-unverifiable = This is an app on your device, and no one can check that it is the one it says it is. Go on only if you started it yourself just now.
+consent-unchecked = This application registered itself here, and nobody has checked who runs it. Go on only if you know it.
 consent-allow = Allow
 consent-deny = Deny
-consent-withdraw = You can withdraw this at any time in
-consent-your-account = your account
+consent-withdraw = You can withdraw this at any time in your account.
+consent-other-account = Use another account
 consent-nothing-title = No application is asking
 consent-nothing-advice = This page appears when an application asks for access to your account. Start in the application.
 
@@ -163,25 +164,50 @@ account-family-name = Family name
 account-email = E-mail
 account-phone = Phone
 account-roles = Roles
-account-password-set = Password set
+account-password-set = Set { $time }
+account-edit = Edit
 account-change-password = Change password
 account-sessions = Where you are signed in
+account-sessions-lead = If you do not know one of these, sign it out and change your password.
 account-this-browser = this browser
 account-signed-in-at = signed in { $time }
 account-last-seen = last seen { $time }
 account-applications = Applications with access
+account-applications-lead = What you have agreed to. Without access, an application has to ask you again.
+account-may = What it may do
 account-no-applications = You have given no application access to your account.
 account-since = since { $time }
 account-until = until { $time } at most
 account-withdraw = Withdraw access
 account-grants = Applications that are signed in
+account-grants-lead = Signing one out ends what it can do for you at once.
 account-offline = also while you are away
 account-password-changed = Your password is changed. You are signed out everywhere else.
+account-profile-changed = Your profile is changed.
 account-session-ended = The session has ended.
 account-grant-ended = The application is signed out.
 account-consent-withdrawn = The application has no access to your account any more.
 device-browser-on-system = { $browser } on { $system }
 device-unknown = Unknown device
+
+## Editing the own profile
+
+profile-title = Your profile
+profile-lead = Applications to which you gave access may see this.
+profile-save = Save
+profile-stale = Your profile was changed elsewhere in the meantime. Look at it again, then save.
+profile-nickname = Nickname
+profile-birthdate = Date of birth
+profile-website = Website
+profile-zoneinfo = Time zone
+profile-locale = Language
+profile-locale-of-browser = As in your browser
+profile-name-rule = At most 200 characters on one line, without < and >.
+profile-phone-rule = An international number, such as +49 30 123456.
+profile-birthdate-rule = Year, month and day, such as 1990-02-28.
+profile-website-rule = An address that begins with https:// or http://.
+profile-zoneinfo-rule = The name of a time zone, such as Europe/Berlin.
+profile-locale-rule = A language tag, such as en-GB.
 
 ## Signing out
 

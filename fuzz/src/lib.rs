@@ -7,6 +7,7 @@ use grantor::account::{Identifier, check_password_hash};
 use grantor::jose::{JwkSet, VerifyingKey, json, jwt};
 use grantor::oauth::handle::{Handle, Kind};
 use grantor::oauth::pkce::{Challenge, Verifier};
+use grantor::page::{self, Language};
 use grantor::protect::address::TrustedProxies;
 use grantor::protect::body::{Form, parse_json};
 use grantor::protect::proxy_protocol::{version_1, version_2};
@@ -38,6 +39,16 @@ pub const TARGETS: &[Target] = &[
             "\u{e9}",
             "a\"b",
             "",
+        ],
+    },
+    Target {
+        name: "languages",
+        run: languages,
+        seeds: &[
+            "da, en-gb;q=0.8, en;q=0.7",
+            "de-CH-1996;q=0.001, *;q=0, zh-Hant-CN-x-private1",
+            "de en-US ja",
+            ";q=1,,-,--,a-b;q=1.0000",
         ],
     },
     Target {
@@ -213,6 +224,26 @@ pub const TARGETS: &[Target] = &[
         ],
     },
 ];
+
+/// However languages are wished for, few tags are kept, each is one, and there is a language for them.
+pub fn languages(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    for tags in [page::accepted(text), page::listed(text)] {
+        assert!(tags.len() <= 10 && tags.iter().all(|tag| (2..=35).contains(&tag.len())));
+        assert!(
+            tags.iter()
+                .all(|tag| tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        );
+        for tag in &tags {
+            let ranges: Vec<_> = page::ranges(tag).collect();
+            assert!(ranges.iter().all(|range| tag.starts_with(range)));
+            assert!(ranges.windows(2).all(|pair| pair[1].len() < pair[0].len()));
+        }
+        assert!(Language::all().any(|language| language == Language::of(&tags)));
+    }
+}
 
 /// A name that is shown is accepted again and found under the same canonical form, which is a fixed point where it is not
 /// too long for a name.

@@ -44,7 +44,7 @@ pub(super) struct Create {
     /// A picture for its pages, https
     #[arg(long, value_name = "URL")]
     logo_uri: Option<String>,
-    /// The colour of buttons and links, dark enough for white text
+    /// The colour of buttons and links; text on it is made legible
     #[arg(long, value_name = "#RRGGBB")]
     accent_color: Option<String>,
     /// The language of its pages for those who state none

@@ -3,7 +3,7 @@
 use super::{
     Argon2Config, AuditConfig, BootstrapConfig, BreakerConfig, Config, DatabaseConfig, DeviceConfig,
     HttpConfig, KeyConfig, Limit, LimitConfig, LogConfig, LogoutConfig, OutgoingConfig, ParConfig,
-    RegistrationConfig, RegistrationMode, SessionConfig, TlsFiles, TokenConfig, parse,
+    ProfileConfig, RegistrationConfig, RegistrationMode, SessionConfig, TlsFiles, TokenConfig, parse,
 };
 use crate::types::{Algorithm, ClientId, Issuer, Malformed, ScopeSet, Secret};
 use std::collections::BTreeMap;
@@ -126,6 +126,7 @@ impl Draft {
                 detail_days: 0,
                 summary_years: 0,
             },
+            profile: ProfileConfig { editable: Vec::new() },
             argon2: Argon2Config {
                 memory_kib: 0,
                 passes: 0,

@@ -66,6 +66,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// Telling relying parties that a session is over.
     pub logout: LogoutConfig,
+    /// What people may do with their own profile.
+    pub profile: ProfileConfig,
     /// Signing keys.
     pub keys: KeyConfig,
     /// The first client and the first user.
@@ -211,6 +213,13 @@ pub struct ParConfig {
     pub max_per_client: i64,
     /// Requests of public clients from one address, likewise.
     pub max_per_address: i64,
+}
+
+/// What people may do with their own profile.
+#[derive(Clone, Debug)]
+pub struct ProfileConfig {
+    /// The claims that they may change.
+    pub editable: Vec<&'static str>,
 }
 
 /// Browser sessions.

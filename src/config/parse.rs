@@ -81,6 +81,17 @@ pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, Reason> {
         .collect()
 }
 
+/// Some of `words`, comma separated, in the order of `words`; perhaps none.
+pub(super) fn subset(text: &str, words: &[&'static str]) -> Result<Vec<&'static str>, Reason> {
+    if let Some(other) = list(text).find(|entry| !words.contains(entry)) {
+        return Err(format!("names {other}, which is none of {}", words.join(", ")));
+    }
+    let chosen = words
+        .iter()
+        .filter(|word| list(text).any(|entry| entry == **word));
+    Ok(chosen.copied().collect())
+}
+
 /// Algorithms, comma separated, each once.
 pub(super) fn algorithms(text: &str) -> Result<Vec<Algorithm>, Reason> {
     let mut algorithms = Vec::new();

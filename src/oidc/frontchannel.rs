@@ -8,7 +8,7 @@ use crate::page::{self, Layout, Policy, Text};
 use crate::storage::sessions::Session;
 use crate::visit::Visit;
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use askama::Template;
 use url::{Url, form_urlencoded};
 
@@ -86,9 +86,7 @@ impl Frames {
             frames: &origins,
             ..Policy::default()
         };
-        response
-            .headers_mut()
-            .insert(header::CONTENT_SECURITY_POLICY, policy.header());
+        page.layout.allow(&mut response, policy);
         response
     }
 }

@@ -18,7 +18,7 @@ use crate::storage::clients::Client;
 use crate::storage::sessions::Session;
 use crate::types::ClientId;
 use crate::visit::{Stop, Visit, see_other};
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use askama::Template;
 use std::sync::Arc;
@@ -282,9 +282,7 @@ impl LogoutRequest {
                 forms: &[&target],
                 ..Policy::default()
             };
-            response
-                .headers_mut()
-                .insert(header::CONTENT_SECURITY_POLICY, policy.header());
+            page.layout.allow(&mut response, policy);
         }
         Ok(response)
     }

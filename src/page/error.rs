@@ -94,6 +94,7 @@ impl PageError {
 mod tests {
     use super::super::{Language, STYLESHEET_PATH};
     use super::*;
+    use std::sync::Arc;
 
     fn page() -> PageError {
         let advice = Advice::of(StatusCode::BAD_REQUEST, None);
@@ -123,7 +124,7 @@ mod tests {
         assert!(STYLESHEET_PATH.starts_with("/assets/grantor-"));
         assert!(page().render().unwrap().contains(STYLESHEET_PATH.as_str()));
         assert_eq!(page().for_reader(Layout::default()), None);
-        let german = Layout::new("/id", Language::find("de").unwrap());
+        let german = Layout::new("/id", Language::find("de").unwrap(), Arc::default());
         let html = page().for_reader(german).unwrap();
         assert!(html.contains("\"/id/assets/grantor-"), "{html}");
         assert!(html.contains("<html lang=\"de\">"), "{html}");

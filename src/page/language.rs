@@ -177,9 +177,6 @@ mod tests {
     fn a_time_is_written_for_people() {
         let at = Timestamp::parse("2026-03-04T05:06:07Z").unwrap();
         assert_eq!(Language::default().when(at), "4 Mar 2026, 05:06 UTC");
-        assert_eq!(
-            Language::find("de").unwrap().when(at),
-            "4. März 2026, 05:06 Uhr (UTC)"
-        );
+        assert_eq!(Language::find("de").unwrap().when(at), "4. März 2026, 05:06 UTC");
     }
 }

@@ -1,11 +1,14 @@
 //! What every page knows: where the server is, who is signed in, and in which language it speaks.
 
 use super::catalogue::{self, Text};
-use super::{Language, STYLESHEET_PATH};
+use super::{Language, Look, Policy, STYLESHEET_PATH};
 use crate::types::Timestamp;
+use actix_web::HttpResponse;
+use actix_web::http::header;
 use askama::filters::Safe;
 use fluent_bundle::FluentArgs;
 use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 
 /// Stand around a name in a text until the text has been escaped. Private use: no text of ours has them.
 const MARKS: [char; 2] = ['\u{E000}', '\u{E001}'];
@@ -19,21 +22,39 @@ pub struct Layout {
     pub signed_in_as: String,
     /// The language of the page.
     pub language: Language,
+    /// How the tenant's pages look.
+    pub look: Arc<Look>,
 }
 
 impl Layout {
     /// A layout for nobody in particular.
-    pub fn new(base: &str, language: Language) -> Self {
+    pub fn new(base: &str, language: Language, look: Arc<Look>) -> Self {
         Self {
             base: base.to_owned(),
             signed_in_as: String::new(),
             language,
+            look,
         }
     }
 
     /// How the service is called.
-    pub const fn brand(&self) -> &'static str {
-        "grantor"
+    pub fn brand(&self) -> &str {
+        self.look.name()
+    }
+
+    /// Gives a page of this layout its policy: what it may do besides what every page of the tenant may.
+    pub fn allow(&self, response: &mut HttpResponse, more: Policy<'_>) {
+        let logo = self.look.logo_origin();
+        let policy = Policy { logo, ..more };
+        response
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy.header());
+    }
+
+    /// Where the tenant's own stylesheet is.
+    pub fn own_stylesheet(&self) -> Option<String> {
+        let version = self.look.version()?;
+        Some(format!("{}/assets/look-{version}.css", self.base))
     }
 
     /// Where the stylesheet is.

@@ -8,6 +8,7 @@ mod catalogue;
 mod error;
 mod language;
 mod layout;
+mod look;
 mod notice;
 mod policy;
 
@@ -15,6 +16,7 @@ pub use self::catalogue::Text;
 pub use self::error::{Advice, PageError};
 pub use self::language::{Language, accepted, listed, ranges};
 pub use self::layout::Layout;
+pub use self::look::{Color, Look};
 pub use self::notice::{Notice, Tone, form_post, go_on};
 pub use self::policy::Policy;
 
@@ -30,6 +32,9 @@ pub const STYLESHEET: &str = include_str!("../../assets/grantor.css");
 
 /// The path of the stylesheet below the issuer. It changes with the content, so that it may be cached for ever.
 pub static STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| named_after("grantor", STYLESHEET, "css"));
+
+/// The icon of pages in tabs and bookmarks.
+pub const ICON: &str = include_str!("../../assets/favicon.svg");
 
 /// The script that posts the form of [`form_post`]. No other page for people has any.
 pub const SCRIPT: &str = include_str!("../../assets/submit.js");

@@ -3,7 +3,6 @@
 use super::{Layout, Policy, SCRIPT_PATH, Text, respond};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use askama::Template;
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -129,15 +128,13 @@ pub fn form_post(
         action,
         fields,
     };
+    let mut response = respond(StatusCode::OK, &page);
     let policy = Policy {
         forms: &[origin],
         script: true,
         ..Policy::default()
     };
-    let mut response = respond(StatusCode::OK, &page);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, policy.header());
+    page.layout.allow(&mut response, policy);
     response
 }
 

@@ -12,6 +12,8 @@ pub struct Policy<'a> {
     pub images: &'a [&'a str],
     /// From where it shows frames: nowhere, for most.
     pub frames: &'a [&'a str],
+    /// From where it shows the tenant's logo.
+    pub logo: Option<String>,
     /// Whether it runs the server's own script.
     pub script: bool,
 }
@@ -28,10 +30,11 @@ impl Policy<'_> {
             none if none.is_empty() => none,
             frames => format!(" frame-src{frames};"),
         };
+        let images: Vec<&str> = self.images.iter().copied().chain(self.logo.as_deref()).collect();
         format!(
             "default-src 'none'; style-src 'self';{script} img-src 'self'{};{frames} base-uri 'none'; \
              form-action 'self'{}; frame-ancestors 'none'",
-            list(self.images),
+            list(&images),
             list(self.forms)
         )
     }
@@ -63,8 +66,7 @@ mod tests {
         let policy = Policy {
             forms: &["https://app.example", "com.example.app:", "http://[::1]:8000"],
             images: &["https://x; script-src *"],
-            frames: &[],
-            script: false,
+            ..Policy::default()
         };
         let text = policy.text();
         assert!(

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
-use crate::page::{self, PageError};
+use crate::page::PageError;
 use crate::protect::Exchange;
 use crate::protect::address::TrustedProxies;
 use crate::protect::attempts::Attempts;
@@ -54,7 +54,6 @@ struct Parts {
     proxies: TrustedProxies,
     origins: Box<dyn RegisteredOrigins>,
     tenants: Tenants,
-    page_policy: HeaderValue,
     hsts: Option<HeaderValue>,
 }
 
@@ -81,7 +80,6 @@ impl Edge {
             metrics: Metrics::new()?,
             refusals: Refusals::default(),
             proxies: TrustedProxies::new(config.trusted_proxies.clone()),
-            page_policy: page::Policy::default().header(),
             hsts: config.issuer.is_https().then(|| text(hsts)).flatten(),
             config,
             clock,
@@ -149,10 +147,6 @@ impl Edge {
 
     pub(super) fn origins(&self) -> &dyn RegisteredOrigins {
         self.0.origins.as_ref()
-    }
-
-    pub(super) fn page_policy(&self) -> HeaderValue {
-        self.0.page_policy.clone()
     }
 
     pub(super) fn hsts(&self) -> Option<HeaderValue> {

@@ -1,10 +1,11 @@
 //! One request and its answer, as all the layers around an endpoint see it.
 
 use crate::fault::Fault;
-use crate::page::{self, Advice, Language, Layout};
+use crate::page::Advice;
 use crate::protect::Edge;
 use crate::protect::caller;
 use crate::protect::limits::{Decision, Tier};
+use crate::protect::reader::Reader;
 use crate::protect::routes::{Policy, RouteInfo};
 use crate::surface::{Refusal, Refused, Surface, TOO_MANY_ATTEMPTS};
 use crate::tenants::{Site, Tenant};
@@ -57,10 +58,7 @@ pub(super) struct State {
     pub(super) owed: bool,
     pub(super) allowed_origins: Option<Vec<String>>,
     pub(super) request_bytes: u64,
-    /// Language tags that a page was asked for in.
-    pub(super) ui_locales: Vec<String>,
-    /// The language tag of the person who is signed in.
-    pub(super) locale: Option<String>,
+    pub(super) reader: Reader,
 }
 
 impl Exchange {
@@ -211,43 +209,6 @@ impl Exchange {
         Refused::fault(self.surface(), fault, self.request_id())
     }
 
-    /// Tells in which languages a page is wished for: `ui_locales` (OpenID Connect Core §3.1.2.1), whether it is there or
-    /// not.
-    pub fn wish_for_languages(&self, ui_locales: Option<&str>) {
-        if let Some(list) = ui_locales {
-            self.0.state.borrow_mut().ui_locales = page::listed(list);
-        }
-    }
-
-    /// Tells the `locale` of the person who is signed in.
-    pub fn locale_is(&self, tag: &str) {
-        self.0.state.borrow_mut().locale = Some(tag.to_owned());
-    }
-
-    /// The languages that the visitor reads, best first, as tags in lower case: those that were wished for, then the
-    /// person's own, then those of the browser.
-    pub fn languages(&self) -> Vec<String> {
-        let state = self.0.state.borrow();
-        let accepted = self
-            .0
-            .accept_language
-            .as_ref()
-            .and_then(|list| list.to_str().ok());
-        let accepted = accepted.map(page::accepted).unwrap_or_default();
-        let wished = state.ui_locales.iter().chain(&state.locale).cloned();
-        wished.chain(accepted).collect()
-    }
-
-    /// The language of a page for the visitor.
-    pub fn language(&self) -> Language {
-        Language::of(&self.languages())
-    }
-
-    /// The layout of a page for the visitor.
-    pub fn layout(&self) -> Layout {
-        Layout::new(self.tenant().issuer.path(), self.language())
-    }
-
     /// Tells which origins may read the answer: those of the authenticated or named client.
     pub fn allow_origins(&self, origins: Vec<String>) {
         self.0.state.borrow_mut().allowed_origins = Some(origins);
@@ -339,6 +300,17 @@ impl Exchange {
             .told(Advice::too_many_attempts(decision.reset_s))
             .retry_after(decision.reset_s);
         Err(self.refuse(refusal))
+    }
+
+    pub(super) fn accept_language(&self) -> Option<&str> {
+        self.0
+            .accept_language
+            .as_ref()
+            .and_then(|list| list.to_str().ok())
+    }
+
+    pub(super) fn reader_mut(&self) -> std::cell::RefMut<'_, Reader> {
+        std::cell::RefMut::map(self.0.state.borrow_mut(), |state| &mut state.reader)
     }
 
     pub(super) fn received(&self, bytes: usize) {

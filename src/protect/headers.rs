@@ -49,7 +49,10 @@ pub(super) fn complete(exchange: &Exchange, headers: &mut HeaderMap) {
     );
     add(&header::CACHE_CONTROL, fixed("no-store"));
     if is_page {
-        add(&header::CONTENT_SECURITY_POLICY, exchange.edge().page_policy());
+        add(
+            &header::CONTENT_SECURITY_POLICY,
+            exchange.tenant().look.policy().header(),
+        );
     } else {
         add(&header::CONTENT_SECURITY_POLICY, fixed(NO_PAGE));
     }

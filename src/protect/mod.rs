@@ -20,6 +20,7 @@ pub mod limits;
 mod metrics;
 mod place;
 pub mod proxy_protocol;
+mod reader;
 mod refusals;
 mod request_log;
 pub mod routes;

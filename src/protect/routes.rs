@@ -3,7 +3,7 @@
 use crate::page;
 use crate::protect::cors::{self, Cors};
 use crate::protect::edge;
-use crate::protect::exchange::Exchange;
+use crate::protect::exchange::{Exchange, nothing_here};
 use crate::protect::limits::Tier;
 use crate::surface::{Refusal, Surface};
 use actix_web::dev::{Handler, ServiceRequest};
@@ -11,6 +11,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError as _, Route, guard, web};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -147,6 +148,10 @@ impl Routes {
         routes.add(Method::GET, &page::STYLESHEET_PATH, policy, stylesheet);
         routes.add(Method::GET, &page::SCRIPT_PATH, policy, script);
         routes.add(Method::GET, &page::CHECK_SESSION_PATH, policy, check_session);
+        routes.add(Method::GET, "/assets/look-{version}.css", policy, look);
+        routes.add(Method::GET, "/favicon.svg", policy, icon);
+        routes.add(Method::GET, "/favicon.ico", policy, icon);
+        routes.add(Method::GET, "/robots.txt", policy, robots);
         routes
     }
 
@@ -263,13 +268,48 @@ async fn check_session() -> impl Responder {
     asset("text/javascript; charset=utf-8", page::CHECK_SESSION)
 }
 
+/// The stylesheet of the tenant's own. One of another version is not kept: it is asked for by a page from before a change.
+async fn look(exchange: Exchange, version: web::Path<String>) -> HttpResponse {
+    let layout = exchange.layout();
+    let Some(text) = layout.look.stylesheet() else {
+        return exchange.refuse(nothing_here()).error_response();
+    };
+    let mut response = asset("text/css; charset=utf-8", text.to_owned());
+    if layout.look.version() != Some(version.as_str()) {
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+async fn icon() -> impl Responder {
+    HttpResponse::Ok()
+        .content_type("image/svg+xml")
+        .insert_header((
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=86400"),
+        ))
+        .body(page::ICON)
+}
+
+/// RFC 9309: nothing here is for search engines.
+async fn robots() -> impl Responder {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=86400"),
+        ))
+        .body("User-agent: *\nDisallow: /\n")
+}
+
 /// Named after its content, so that it may be kept for ever.
-fn asset(content_type: &'static str, content: &'static str) -> HttpResponse {
+fn asset(content_type: &'static str, content: impl Into<Cow<'static, str>>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((
             header::CACHE_CONTROL,
             HeaderValue::from_static("public, max-age=31536000, immutable"),
         ))
-        .body(content)
+        .body(content.into().into_owned())
 }

@@ -33,7 +33,7 @@ pub struct TenantSettings {
     /// A picture for its pages, https.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
-    /// The colour of buttons and links, `#rrggbb`, dark enough for white text.
+    /// The colour of buttons and links, `#rrggbb`; text on it is made legible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accent_color: Option<String>,
     /// The language of pages for those who state none (BCP 47).

@@ -8,8 +8,10 @@ pub use self::cache::Tenants;
 pub use self::settings::violations;
 
 use crate::fault::Fault;
+use crate::page::Look;
 use crate::storage::tenants::{TenantRow, TenantSettings};
 use crate::types::{Issuer, TenantId, TenantName};
+use std::sync::Arc;
 
 /// The tenant that a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Tenant {
     pub enabled: bool,
     /// How it presents itself.
     pub settings: TenantSettings,
+    /// How its pages look, by its settings.
+    pub look: Arc<Look>,
 }
 
 /// What a request's URL says about its tenant.
@@ -49,6 +53,7 @@ impl Tenant {
             issuer: issuer.clone(),
             enabled: true,
             settings: TenantSettings::default(),
+            look: Arc::default(),
         })
     }
 
@@ -59,12 +64,19 @@ impl Tenant {
         } else {
             first.of_tenant(&row.name)
         };
+        let settings = row.settings.0;
+        let look = Look::new(
+            settings.display_name.as_deref(),
+            settings.logo_uri.as_deref(),
+            settings.accent_color.as_deref(),
+        );
         Self {
             issuer,
             id: row.id,
             name: row.name,
             enabled: row.enabled,
-            settings: row.settings.0,
+            settings,
+            look: Arc::new(look),
         }
     }
 

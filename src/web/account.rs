@@ -1,7 +1,7 @@
 //! `/account`: what is known about oneself, where one is signed in, and which applications have access.
 
 use super::login::Next;
-use super::request::name_of;
+use super::request::{initial, name_of};
 use super::scope_texts;
 use super::user_agent;
 use super::visited;
@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::audit::{Event, EventType, Outcome};
 use crate::fault::Fault;
 use crate::oauth::family::{self, End};
-use crate::page::{self, Language, Layout, Text};
+use crate::page::{self, Layout, Text};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::storage::grants::{self, Grant};
@@ -28,6 +28,8 @@ pub const PATH: &str = "/account";
 pub const PASSWORD_CHANGED: &str = "/account?done=password";
 /// The same after attributes were changed.
 pub const ATTRIBUTES_CHANGED: &str = "/account?done=attributes";
+/// The same after the profile was changed.
+pub const PROFILE_CHANGED: &str = "/account?done=profile";
 /// Where sessions are ended.
 pub const END_SESSION: &str = "/account/sessions";
 /// Where single authorizations are ended.
@@ -48,6 +50,8 @@ struct Page {
     facts: Vec<(Text, String)>,
     /// Whether there is more that can be seen or changed.
     attributes: bool,
+    editable: bool,
+    password_set: Option<String>,
     sessions: Vec<SessionRow>,
     consents: Vec<ConsentRow>,
     grants: Vec<GrantRow>,
@@ -56,6 +60,7 @@ struct Page {
 struct SessionRow {
     id: String,
     device: String,
+    handheld: bool,
     address: String,
     signed_in: String,
     last_seen: String,
@@ -65,6 +70,7 @@ struct SessionRow {
 struct ConsentRow {
     client_id: String,
     client: String,
+    initial: String,
     scopes: Vec<String>,
     since: String,
 }
@@ -72,6 +78,7 @@ struct ConsentRow {
 struct GrantRow {
     id: String,
     client: String,
+    initial: String,
     since: String,
     until: String,
     offline: bool,
@@ -82,6 +89,7 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
     visited(&app, &exchange, &http, async |visit| {
         let query = Form::of_query(&http).map_err(|refusal| exchange.refuse(refusal))?;
         let done = match query.get("done") {
+            Some("profile") => Some(Text::new("account-profile-changed")),
             Some("password") => Some(Text::new("account-password-changed")),
             Some("attributes") => Some(Text::new("attributes-changed")),
             Some("session") => Some(Text::new("account-session-ended")),
@@ -123,7 +131,9 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
         csrf: visit.form_token(&["account", &id])?,
         sign_out: visit.form_token(&["logout", &id])?,
         done: None,
-        facts: facts(visit, user, language).await?,
+        facts: facts(visit, user).await?,
+        editable: !visit.app.config.profile.editable.is_empty(),
+        password_set: user.password_changed_at.map(|at| language.when(at)),
         attributes: super::attributes::any(visit.app),
         sessions: Vec::new(),
         consents: Vec::new(),
@@ -133,6 +143,7 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
         .into_iter()
         .map(|row| SessionRow {
             device: user_agent::describe(&row.user_agent, language),
+            handheld: user_agent::is_handheld(&row.user_agent),
             signed_in: language.when(row.auth_time),
             last_seen: language.when(row.last_seen_at),
             is_this: row.id == session.id,
@@ -142,16 +153,20 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
         .collect();
     let languages = visit.exchange.languages();
     for row in consents {
+        let client = client_name(visit, &row.client_id).await?;
         page.consents.push(ConsentRow {
-            client: client_name(visit, &row.client_id).await?,
+            initial: initial(&client),
+            client,
             client_id: row.client_id.to_string(),
             scopes: scope_texts::describe(&visit.app.config.scopes, &row.scope, &languages),
             since: language.when(row.granted_at),
         });
     }
     for row in grants {
+        let client = client_name(visit, &row.client_id).await?;
         page.grants.push(GrantRow {
-            client: client_name(visit, &row.client_id).await?,
+            initial: initial(&client),
+            client,
             id: row.id.to_string(),
             since: language.when(row.created_at),
             until: language.when(row.expires_at),
@@ -168,11 +183,11 @@ async fn client_name(visit: &Visit<'_>, id: &ClientId) -> Result<String, Stop> {
 }
 
 /// The profile, as far as it says something.
-async fn facts(visit: &Visit<'_>, user: &User, language: Language) -> Result<Vec<(Text, String)>, Stop> {
+async fn facts(visit: &Visit<'_>, user: &User) -> Result<Vec<(Text, String)>, Stop> {
     let profile = visit.app.accounts.profile(user).await;
     let profile = profile.map_err(|fault| visit.fault(&fault))?;
     let roles = profile.roles.join(", ");
-    let changed = user.password_changed_at.map(|at| language.when(at));
+    let spoken = profile.locale.map(|tag| super::profile::name_of_language(&tag));
     let all = [
         ("account-username", Some(profile.username)),
         ("account-name", profile.name),
@@ -180,8 +195,12 @@ async fn facts(visit: &Visit<'_>, user: &User, language: Language) -> Result<Vec
         ("account-family-name", profile.family_name),
         ("account-email", profile.email),
         ("account-phone", profile.phone_number),
+        ("profile-nickname", profile.nickname),
+        ("profile-birthdate", profile.birthdate),
+        ("profile-website", profile.website),
+        ("profile-zoneinfo", profile.zoneinfo),
+        ("profile-locale", spoken),
         ("account-roles", Some(roles)),
-        ("account-password-set", changed),
     ];
     let told = |(name, value): (&'static str, Option<String>)| {
         let value = value.filter(|value| !value.is_empty())?;

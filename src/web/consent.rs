@@ -1,6 +1,6 @@
 //! `/consent`: what an application asks for, and the user's answer.
 
-use super::request::{INTERACTION, Underway, name_of};
+use super::request::{INTERACTION, Underway, initial, name_of};
 use super::scope_texts;
 use super::{account, visited};
 use crate::app::App;
@@ -16,7 +16,7 @@ use crate::storage::sessions::{self, Interaction, Session};
 use crate::storage::{consents, outbox};
 use crate::types::ScopeSet;
 use crate::visit::{Stop, Visit};
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use url::Url;
@@ -31,6 +31,7 @@ struct Page {
     csrf: String,
     interaction: String,
     client: String,
+    initial: String,
     logo: Option<String>,
     host: String,
     home: Option<String>,
@@ -38,6 +39,7 @@ struct Page {
     privacy: Option<String>,
     scopes: Vec<String>,
     unverifiable: bool,
+    unchecked: bool,
 }
 
 /// What the page is about.
@@ -162,7 +164,11 @@ async fn show(visit: &Visit<'_>, asked: &Asked<'_>) -> Result<HttpResponse, Stop
     let opened = &asked.underway.opened;
     let metadata = &opened.client.metadata;
     let redirect = &opened.back.redirect;
-    let logo = metadata.logo_uri.as_deref().and_then(web_address);
+    // A picture is fetched from wherever the client says, before anybody has agreed to anything, and lends trust: only an
+    // administrator's client shows one.
+    let unchecked = opened.client.registered_itself();
+    let logo = metadata.logo_uri.as_deref().filter(|_| !unchecked);
+    let logo = logo.and_then(web_address);
     let address = |uri: &Option<String>| uri.as_deref().and_then(web_address).map(String::from);
     let user = visit.user().await?;
     let layout = visit.layout_for(user.as_ref()).await?;
@@ -171,6 +177,7 @@ async fn show(visit: &Visit<'_>, asked: &Asked<'_>) -> Result<HttpResponse, Stop
     let page = Page {
         csrf: visit.form_token(&asked.purpose().each_ref().map(String::as_str))?,
         interaction: asked.underway.text.clone(),
+        initial: initial(&name_of(&opened.client)),
         client: name_of(&opened.client),
         logo: logo.as_ref().map(ToString::to_string),
         host: redirect.host().unwrap_or_else(on_device),
@@ -178,20 +185,20 @@ async fn show(visit: &Visit<'_>, asked: &Asked<'_>) -> Result<HttpResponse, Stop
         terms: address(&metadata.tos_uri),
         privacy: address(&metadata.policy_uri),
         scopes: scope_texts::describe(&visit.app.config.scopes, &asked.scope, &languages),
+        unchecked,
         unverifiable: metadata.is_public() && redirect.is_unverifiable(),
         layout,
     };
     let mut response = page::respond(StatusCode::OK, &page);
     let logo_origin = logo.map(|logo| logo.origin().ascii_serialization());
     let images: Vec<&str> = logo_origin.as_deref().into_iter().collect();
+    let target = redirect.form_action();
     let policy = Policy {
-        forms: &[&redirect.form_action()],
+        forms: &[&target],
         images: &images,
         ..Policy::default()
     };
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, policy.header());
+    page.layout.allow(&mut response, policy);
     Ok(response)
 }
 

@@ -38,6 +38,7 @@ struct Page {
     csrf: String,
     interaction: String,
     next: String,
+    lead: &'static str,
     client: Option<String>,
     username: String,
     refused: bool,
@@ -88,6 +89,14 @@ impl Next {
         }
     }
 
+    /// What the page says that the sign-in is for: a key of the catalogue.
+    const fn lead(&self) -> &'static str {
+        match self {
+            Self::Account | Self::Password => "login-for-account",
+            Self::Device(_) => "login-for-device",
+        }
+    }
+
     /// The sign-in page that leads there.
     pub(super) fn sign_in(&self) -> String {
         match self {
@@ -134,16 +143,14 @@ impl Errand {
     }
 
     /// The page's policy: Chrome follows the redirects after a form, up to the application.
-    pub(super) fn policy(&self, response: &mut HttpResponse) {
+    pub(super) fn policy(&self, layout: &Layout, response: &mut HttpResponse) {
         if let Some(underway) = &self.underway {
             let target = underway.opened.back.redirect.form_action();
             let policy = Policy {
                 forms: &[&target],
                 ..Policy::default()
             };
-            response
-                .headers_mut()
-                .insert(header::CONTENT_SECURITY_POLICY, policy.header());
+            layout.allow(response, policy);
         }
     }
 }
@@ -287,6 +294,7 @@ fn show(
         csrf: visit.form_token(&["login", errand.interaction()])?,
         interaction: errand.interaction().to_owned(),
         next: errand.next.text(),
+        lead: errand.next.lead(),
         client: errand.client(),
         username: username.chars().take(MAX_SHOWN).collect(),
         refused,
@@ -297,6 +305,6 @@ fn show(
         StatusCode::OK
     };
     let mut response = page::respond(status, &page);
-    errand.policy(&mut response);
+    errand.policy(&page.layout, &mut response);
     Ok(response)
 }

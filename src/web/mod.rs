@@ -10,6 +10,7 @@ mod device_approval;
 mod login;
 mod new_password;
 mod password;
+mod profile;
 mod request;
 mod scope_texts;
 mod user_agent;
@@ -39,6 +40,8 @@ pub fn routes(routes: &mut Routes) {
     routes.add(Method::POST, account::WITHDRAW, page, account::withdraw);
     routes.add(Method::GET, attributes::PATH, page, attributes::get);
     routes.add(Method::POST, attributes::PATH, page, attributes::post);
+    routes.add(Method::GET, profile::PATH, page, profile::get);
+    routes.add(Method::POST, profile::PATH, page, profile::post);
     routes.add(Method::GET, password::PATH, page, password::get);
     routes.add(Method::POST, password::PATH, page, password::post);
 }

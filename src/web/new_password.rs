@@ -73,7 +73,7 @@ pub(super) fn ask(
         problem,
     };
     let mut response = page::respond(status, &page);
-    errand.policy(&mut response);
+    errand.policy(&page.layout, &mut response);
     Ok(response)
 }
 

@@ -64,6 +64,12 @@ pub fn name_of(client: &Client) -> String {
         .unwrap_or_else(|| client.client_id.to_string())
 }
 
+/// What stands for a client that shows no logo: the first letter of its name.
+pub fn initial(name: &str) -> String {
+    let letter = name.chars().find(|c| c.is_alphanumeric());
+    letter.map(|c| c.to_uppercase().collect()).unwrap_or_default()
+}
+
 fn expired(visit: &Visit<'_>) -> Stop {
     Notice::new(
         visit.layout(),

@@ -46,6 +46,13 @@ pub fn describe(user_agent: &str, language: Language) -> String {
     }
 }
 
+/// Whether it is one that is held in the hand.
+pub fn is_handheld(user_agent: &str) -> bool {
+    ["iPhone", "iPad", "Android", "Mobile"]
+        .iter()
+        .any(|mark| user_agent.contains(mark))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +71,7 @@ mod tests {
         );
         let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.0 Mobile Safari/604.1";
         assert_eq!(describe(phone), "Safari on iPhone");
+        assert!(is_handheld(phone) && !is_handheld(chrome));
         assert_eq!(describe(""), "Unknown device");
         assert_eq!(describe("curl/8.5.0"), "curl/8.5.0");
     }

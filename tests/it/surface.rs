@@ -72,6 +72,8 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/account/consents", Access::Public(303)),
     ("GET", "/account/attributes", Access::Public(303)),
     ("POST", "/account/attributes", Access::Public(303)),
+    ("GET", "/account/profile", Access::Public(303)),
+    ("POST", "/account/profile", Access::Public(303)),
     ("GET", "/account/password", Access::Public(303)),
     ("POST", "/account/password", Access::Public(303)),
     ("GET", "/openapi.json", Access::Public(200)),

@@ -5,6 +5,19 @@ use crate::config::parse;
 use crate::config::setting::{Default, Setting, Shown};
 use crate::types::ClientId;
 
+/// The claims that people can be allowed to change by themselves; a username or an e-mail address is proved otherwise.
+const EDITABLE: [&str; 9] = [
+    "name",
+    "given_name",
+    "family_name",
+    "nickname",
+    "phone_number",
+    "birthdate",
+    "website",
+    "zoneinfo",
+    "locale",
+];
+
 pub(super) static ALL: &[Setting] = &[
     number!("sso.session_max_s", is("28800"), 300 to 28800 " seconds", session.max_s,
         "Absolute end of a browser session"),
@@ -17,6 +30,15 @@ pub(super) static ALL: &[Setting] = &[
         Plain,
         config.session.strict_cookie = |text| parse::choice(text, &[("lax", false), ("strict", true)]),
         "SameSite of the session cookie"
+    ),
+    value!(
+        "profile.editable",
+        is("name,given_name,family_name,nickname,phone_number,birthdate,website,zoneinfo,locale"),
+        "claims out of name, given_name, family_name, nickname, phone_number, birthdate, website, zoneinfo, locale, \
+         separated by commas",
+        Plain,
+        config.profile.editable = |text| parse::subset(text, &EDITABLE),
+        "What people may change of their own profile"
     ),
     value!(
         "bootstrap_client_id",

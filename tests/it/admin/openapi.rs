@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Files that pages load; not part of the API.
-const ASSETS: [&str; 2] = ["/docs/{file}", "/assets/"];
+const ASSETS: [&str; 4] = ["/docs/{file}", "/assets/", "/favicon.", "/robots.txt"];
 
 async fn document(app: &TestApp) -> Value {
     app.http.get("/openapi.json").send().await.expect(200).json()

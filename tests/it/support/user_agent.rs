@@ -17,6 +17,7 @@ pub struct Browser {
     base: Url,
     cookies: Vec<Cookie>,
     reads: Option<String>,
+    agent: String,
 }
 
 /// A cookie that was set.
@@ -56,7 +57,15 @@ impl Browser {
             base: base.parse().expect("a URL"),
             cookies: Vec::new(),
             reads: None,
+            agent: "a test's browser".to_owned(),
         }
+    }
+
+    /// The same browser under another name: its `User-Agent`.
+    #[must_use]
+    pub fn named(mut self, agent: &str) -> Self {
+        agent.clone_into(&mut self.agent);
+        self
     }
 
     /// The same browser of somebody who reads these languages: its `Accept-Language`.
@@ -181,7 +190,7 @@ impl Browser {
         if let Some(languages) = &self.reads {
             call = call.header("accept-language", languages);
         }
-        let answer = call.header("user-agent", "a test's browser").send().await;
+        let answer = call.header("user-agent", &self.agent).send().await;
         for line in answer.headers.get_all("set-cookie") {
             self.keep(line.to_str().expect("a cookie's text"), &url);
         }

@@ -106,7 +106,6 @@ on_both_engines! {
             (json!({"name": "a".repeat(64)}), "/name"),
             (json!({"name": "a/b"}), "/name"),
             (json!({"name": "a", "id": "x"}), "/id"),
-            (json!({"name": "a", "accent_color": "#ffcc00"}), "/accent_color"),
             (json!({"name": "a", "accent_color": "red"}), "/accent_color"),
             (json!({"name": "a", "logo_uri": "http://cdn.example/x"}), "/logo_uri"),
             (json!({"name": "a", "default_locale": "de_AT"}), "/default_locale"),

@@ -69,8 +69,8 @@ fn a_tenant_is_made_looked_after_and_deleted() {
         ("tenant delete default", "neither disabled nor deleted"),
         ("tenant create default", "there is a tenant of this name"),
         (
-            "tenant create a --accent-color #ffffff",
-            "accent_color must be darker",
+            "tenant create a --accent-color #fff",
+            "accent_color must be a colour",
         ),
     ] {
         let refused = run(&program, arguments);

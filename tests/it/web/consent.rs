@@ -1,7 +1,9 @@
 //! Agreeing with an application.
 
 use super::CALLBACK;
+use crate::rfc7591;
 use crate::support::client::TestClient;
+use crate::support::relying_party;
 use crate::support::user_agent::{Browser, Page};
 use crate::support::{Engine, TestApp};
 use grantor::storage::consents;
@@ -119,7 +121,7 @@ async fn the_page_tells_what_each_scope_means_in_the_readers_language() {
     let html = page.html();
     assert!(html.contains("See your name, picture"), "{html}");
     assert!(
-        html.contains("<li>orders:read</li>"),
+        html.contains("<span>orders:read</span>"),
         "an unknown scope shows its name: {html}"
     );
     assert!(html.contains("src=\"https://cdn.example.com/logo.png\""));
@@ -172,4 +174,31 @@ async fn an_app_that_nobody_can_recognise_is_always_shown() {
                 .contains_key("code")
         );
     }
+}
+
+/// An application that registered itself dresses as nobody: no picture, and a word about it.
+#[tokio::test]
+async fn an_application_that_registered_itself_shows_no_logo() {
+    let app = rfc7591::open(Engine::Sqlite).await;
+    app.user("alice").await;
+    let document = rfc7591::web(
+        serde_json::json!({"client_name": "Your Bank", "logo_uri": "https://rp.example/bank.png"}),
+    );
+    let registered = rfc7591::registered(&app, &document).await;
+    let client = TestClient {
+        id: registered["client_id"].as_str().unwrap().to_owned(),
+        secret: String::new(),
+    };
+    let mut browser = Browser::new(&app);
+    browser.sign_in("alice").await.expect(303);
+    let callback = [("redirect_uri", relying_party::CALLBACK), ("scope", "openid")];
+    let page = ask(&app, &mut browser, &client, &callback).await.expect(200);
+    assert!(
+        page.html().contains("This application registered itself here"),
+        "{}",
+        page.html()
+    );
+    assert!(!page.html().contains("bank.png"));
+    assert!(!page.header("content-security-policy").contains("rp.example/bank"));
+    assert!(page.header("content-security-policy").contains("img-src 'self';"));
 }

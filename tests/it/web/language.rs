@@ -83,7 +83,7 @@ async fn errors_speak_to_people_and_tell_developers_in_english() {
     let unregistered = app.authorization(&client, &[("redirect_uri", "https://evil.example/")]);
     let page = browser.get(&unregistered).await.expect(400).speaks("de");
     assert!(page.html().contains("Diese Anmeldung kann nicht weitergehen"));
-    assert!(page.html().contains("<dd lang=\"en\">"), "{}", page.html());
+    assert!(page.html().contains("<p lang=\"en\">"), "{}", page.html());
     assert!(page.html().contains("redirect_uri"), "{}", page.html());
     // The application's wish counts although the request is wrong.
     let wished = app.authorization(

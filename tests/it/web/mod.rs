@@ -6,6 +6,8 @@ mod forms;
 mod language;
 mod login;
 mod logout;
+mod look;
+mod profile;
 
 use crate::support::TestApp;
 use crate::support::client::TestClient;
