@@ -40,6 +40,7 @@ mod oidc_core;
 mod oidc_discovery;
 mod oidc_registration;
 mod openapi_contract;
+mod pages;
 mod prepare;
 mod readme;
 mod registration;

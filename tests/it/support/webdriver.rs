@@ -83,6 +83,12 @@ impl Chromium {
         })
     }
 
+    /// Empties the element of a selector.
+    pub async fn clear(&self, selector: &str) {
+        let Element(id) = self.find(selector).await;
+        self.post(&format!("/element/{id}/clear"), &json!({})).await;
+    }
+
     /// Goes to an address.
     pub async fn go(&self, url: &str) {
         self.post("/url", &json!({"url": url})).await;
@@ -100,11 +106,9 @@ impl Chromium {
 
     /// The element of a CSS selector; waits for it.
     pub async fn find(&self, selector: &str) -> Element {
-        let locator = json!({"using": "css selector", "value": selector});
         for _ in 0..100 {
-            let answer = self.try_post("/element", &locator).await;
-            if let Some(id) = answer.json()["value"][ELEMENT].as_str() {
-                return Element(id.to_owned());
+            if let Some(element) = self.find_now(selector).await {
+                return element;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -113,6 +117,15 @@ impl Chromium {
             self.url().await,
             self.source().await
         );
+    }
+
+    /// The element of a selector, if it is there now.
+    pub async fn find_now(&self, selector: &str) -> Option<Element> {
+        let locator = json!({"using": "css selector", "value": selector});
+        let answer = self.try_post("/element", &locator).await;
+        answer.json()["value"][ELEMENT]
+            .as_str()
+            .map(|id| Element(id.to_owned()))
     }
 
     /// Types into the element of a selector.
@@ -152,6 +165,59 @@ impl Chromium {
         );
         self.post("/execute/async", &json!({"script": script, "args": [arguments]}))
             .await
+    }
+
+    /// Sends a command of the DevTools protocol and gives its result.
+    pub async fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        let body = json!({"cmd": command, "params": parameters});
+        self.post("/goog/cdp/execute", &body).await
+    }
+
+    /// Shows its page in a colour scheme and a width, and moves nothing while colours change.
+    pub async fn shows_in(&self, scheme: &str, width: u32) {
+        let phone = width < 500;
+        let height = if phone { 844 } else { 800 };
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics)
+            .await;
+        let features = json!({"features": [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
+        self.devtools("Emulation.setEmulatedMedia", &features).await;
+    }
+
+    /// Waits until it has left for a host, whether anybody answers there or not.
+    pub async fn leaves_for(&self, host: &str) {
+        for _ in 0..100 {
+            if self.url().await.contains(&format!("//{host}")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it did not leave for {host} but is at {}", self.url().await);
+    }
+
+    /// Presses keys one after the other, whatever has the focus.
+    pub async fn press(&self, keys: &str) {
+        let press = |key: char| {
+            let value = key.to_string();
+            [
+                json!({"type": "keyDown", "value": value}),
+                json!({"type": "keyUp", "value": value}),
+            ]
+        };
+        let actions: Vec<Value> = keys.chars().flat_map(press).collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.post("/actions", &json!({"actions": [keyboard]})).await;
+    }
+
+    /// An attribute or property of the element that has the focus; empty where it has none.
+    pub async fn focused(&self, name: &str) -> String {
+        let active = self.get("/element/active").await;
+        let id = active[ELEMENT].as_str().expect("something has the focus");
+        let value = self.get(&format!("/element/{id}/attribute/{name}")).await;
+        value.as_str().unwrap_or_default().to_owned()
     }
 
     async fn get(&self, path: &str) -> Value {

@@ -70,7 +70,7 @@ fn a_tenant_is_made_looked_after_and_deleted() {
         ("tenant create default", "there is a tenant of this name"),
         (
             "tenant create a --accent-color #fff",
-            "accent_color must be a colour",
+            "accent_color must match",
         ),
     ] {
         let refused = run(&program, arguments);
