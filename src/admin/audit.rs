@@ -47,7 +47,11 @@ const LIST: Operation = Operation {
         },
         text("client_id", "The client concerned."),
         text("user_id", "The user concerned."),
-        text("ip", "The caller's address."),
+        Parameter {
+            name: "ip",
+            description: "The caller's address.",
+            kind: ParameterKind::Address,
+        },
         text("token_family", "The token family concerned."),
         text("request_id", "The request's id."),
     ],

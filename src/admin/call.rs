@@ -177,7 +177,17 @@ impl Call {
             };
             return Err(problem::invalid(vec![Violation::new("", detail)]));
         }
-        Ok(form)
+        // A filter that says nothing would be left out in silence.
+        let empty: Vec<_> = form
+            .iter()
+            .filter(|(_, value)| value.is_empty())
+            .map(|(name, _)| Violation::new(name, "must not be empty"))
+            .collect();
+        if empty.is_empty() {
+            Ok(form)
+        } else {
+            Err(problem::invalid(empty))
+        }
     }
 
     /// The body, whatever it says.

@@ -76,6 +76,8 @@ pub enum ParameterKind {
     },
     /// A text of a certain form in the query.
     Matching(&'static str),
+    /// An IP address in the query.
+    Address,
     /// An RFC 3339 time in the query.
     Time,
     /// One of these words in the query.
@@ -106,14 +108,14 @@ pub const CURSOR: Parameter = Parameter {
 pub const USER_ID: Parameter = Parameter {
     name: "user_id",
     description: "Only those of this user.",
-    kind: ParameterKind::Matching("^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$"),
+    kind: ParameterKind::Matching("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
 };
 
 /// Entries of one client.
 pub const CLIENT_ID: Parameter = Parameter {
     name: "client_id",
     description: "Only those of this client.",
-    kind: ParameterKind::Matching("^[A-Za-z0-9._~-]{0,64}$"),
+    kind: ParameterKind::Matching("^[A-Za-z0-9._~-]{1,64}$"),
 };
 
 /// The version that a change is made to.

@@ -294,9 +294,14 @@ mod tests {
         let rules = Rules::of(&config, &config.issuer);
         let terms = Terms::of(&config.registration, Some(bounds));
         let asked = asked.as_object().unwrap().clone();
+        let named = |found: Vec<Violation>| {
+            let mut pointers: Vec<_> = found.into_iter().map(|violation| violation.pointer).collect();
+            pointers.dedup();
+            pointers
+        };
         new(asked, &terms, &config.registration, &rules)
             .unwrap()
-            .map_err(|found| found.into_iter().map(|violation| violation.pointer).collect())
+            .map_err(named)
     }
 
     fn open(asked: Value) -> Result<ClientMetadata, Vec<String>> {

@@ -104,7 +104,12 @@ impl ClientRequest {
             }
         };
         exchange.allow_origins(authenticated.client.metadata.cors_origins());
-        exchange.client(&authenticated.client.client_id, None).await?;
+        let client_id = &authenticated.client.client_id;
+        if authenticated.client.metadata.is_public() {
+            exchange.public_client(client_id);
+        } else {
+            exchange.client(client_id, None).await?;
+        }
         Ok(Self {
             tenant: Arc::clone(tenant),
             client: authenticated.client,

@@ -8,9 +8,8 @@ use crate::types::{ClientId, UserId};
 use actix_web::http::StatusCode;
 
 impl Exchange {
-    /// Tells which client this is, once it is authenticated (or, for a public client, named in a request that is
-    /// otherwise valid), and on behalf of which user it asks. From here on the client is counted instead of the address,
-    /// and the log names it.
+    /// Tells which client this is, once it is authenticated, and on behalf of which user it asks. From here on the client
+    /// is counted instead of the address, and the log names it.
     ///
     /// # Errors
     /// 429 when the client or the user has used up a limit.
@@ -44,6 +43,12 @@ impl Exchange {
             layers.push(limits.layer(Tier::PerUser, Key::User(tenant, user)));
         }
         self.charge(&layers).await
+    }
+
+    /// Tells which public client a request names. The log names it too, but the address goes on paying: anybody can name
+    /// it, and would use up what its users need (contract, "Limits").
+    pub fn public_client(&self, client: &ClientId) {
+        self.0.state.borrow_mut().client = Some(client.clone());
     }
 
     /// Tells on whose behalf a request is made that no client makes; all requests of one user are counted together.

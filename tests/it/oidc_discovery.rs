@@ -43,11 +43,9 @@ async fn s3_metadata() {
     assert!(has("claims_supported", "sub") && has("claims_supported", "email"));
     assert!(has("claim_types_supported", "normal"));
     assert_eq!(metadata["claims_parameter_supported"], true);
-    assert_eq!(metadata["request_parameter_supported"], false);
-    assert_eq!(
-        metadata["request_uri_parameter_supported"], false,
-        "it is true where it is left out"
-    );
+    assert_eq!(metadata["request_parameter_supported"], true);
+    assert_eq!(metadata["request_uri_parameter_supported"], true);
+    assert_eq!(metadata["require_request_uri_registration"], true);
 }
 
 /// §4.2: "A successful response MUST use the 200 OK HTTP status code and return a JSON object using the application/json content

@@ -140,7 +140,13 @@ async fn the_document_lists_exactly_what_is_there() {
     let app = TestApp::spawn(Engine::Sqlite).await;
     let metadata = app.http.get(PATH).send().await.expect(200).json();
     let grants = strings(&metadata["grant_types_supported"]);
-    let want = ["authorization_code", "refresh_token", "client_credentials"].map(str::to_owned);
+    let want = [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:device_code",
+    ]
+    .map(str::to_owned);
     assert_eq!(grants, HashSet::from(want));
     assert_eq!(
         strings(&metadata["response_modes_supported"]),

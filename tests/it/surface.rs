@@ -35,7 +35,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/oauth2/jwks", Access::Public(200)),
     // What may not be redirected is a page.
     ("GET", "/oauth2/authorize", Access::Public(400)),
-    ("POST", "/oauth2/authorize", Access::Public(303)),
+    ("POST", "/oauth2/authorize", Access::Public(400)),
     ("POST", "/oauth2/token", Access::Client),
     ("POST", "/oauth2/device_authorization", Access::Client),
     ("POST", "/oauth2/par", Access::Client),

@@ -112,8 +112,15 @@ fn parameter(parameter: &Parameter) -> Value {
             "query",
             json!({"type": "integer", "minimum": minimum, "maximum": maximum, "default": default}),
         ),
-        ParameterKind::Text { max_length } => ("query", json!({"type": "string", "maxLength": max_length})),
+        ParameterKind::Text { max_length } => (
+            "query",
+            json!({"type": "string", "minLength": 1, "maxLength": max_length}),
+        ),
         ParameterKind::Matching(pattern) => ("query", json!({"type": "string", "pattern": pattern})),
+        ParameterKind::Address => (
+            "query",
+            json!({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}),
+        ),
         ParameterKind::Time => ("query", json!({"type": "string", "format": "date-time"})),
         ParameterKind::Word(words) => ("query", json!({"type": "string", "enum": words})),
         ParameterKind::Header => (

@@ -115,25 +115,38 @@ fn reference(media: &str, schema: &str) -> Value {
 /// What a browser is sent with, by GET in the query and by POST in a form.
 fn browser(id: &str, summary: &str, parameters: &[(&str, bool, &str)], status: &str, outcome: &str) -> Value {
     let page = |description: &str| json!({"description": description, "content": {"text/html": {"schema": {"type": "string"}}}});
+    let refused = |description: &str| {
+        let kinds = json!({
+            "text/html": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"$ref": "#/components/schemas/OauthError"}},
+        });
+        json!({"description": description, "content": kinds})
+    };
     let mut responses = json!({
         "200": page("A page for the person."),
         "400": page("What may not be redirected: a page that says what is wrong."),
+        "414": refused("The URL is longer than 65534 bytes."),
         "429": page("A limit is used up."),
+        "431": refused("The head of the request is too long: send the parameters by POST."),
         "500": page("The server failed."),
         "503": page("Something that the server needs does not answer."),
     });
     responses[status] =
         json!({"description": outcome, "headers": {"Location": {"schema": {"type": "string"}}}});
-    let schema = |description: &str| json!({"type": "string", "maxLength": 8000, "description": description});
+    // A wish may be of any length: it is never the reason to refuse a request (OpenID Connect Core §3.1.2.1).
+    let schema = |name: &str, description: &str| match name {
+        "ui_locales" => json!({"type": "string", "description": description}),
+        _ => json!({"type": "string", "maxLength": 8000, "description": description}),
+    };
     let query: Vec<_> = parameters
         .iter()
         .map(|(name, required, description)| {
-            json!({"name": name, "in": "query", "required": required, "schema": schema(description)})
+            json!({"name": name, "in": "query", "required": required, "schema": schema(name, description)})
         })
         .collect();
     let properties: Map<String, Value> = parameters
         .iter()
-        .map(|(name, _, description)| ((*name).to_owned(), schema(description)))
+        .map(|(name, _, description)| ((*name).to_owned(), schema(name, description)))
         .collect();
     let required: Vec<_> = parameters
         .iter()

@@ -1,6 +1,6 @@
 //! What each operation on users does.
 
-use super::{PATH, document};
+use super::{MAX_USERNAME, PATH, document};
 use crate::account::Rejected;
 use crate::account::profile::UserView;
 use crate::admin::call::{Actor, Answer, Call, Stop};
@@ -8,7 +8,7 @@ use crate::admin::{page, problem, version};
 use crate::audit::EventType;
 use crate::fault::Fault;
 use crate::storage::users::{self, User};
-use crate::types::UserId;
+use crate::types::{UserId, Violation};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Map, Value, json};
@@ -27,6 +27,10 @@ pub(super) async fn list(call: Call, _: Actor) -> Answer {
     let after = page::after(&query)?.and_then(|(created_at, id)| Some((created_at, id.parse().ok()?)));
     let (app, tenant) = (call.app(), call.tenant());
     let found = match query.get("username") {
+        Some(username) if username.len() > MAX_USERNAME => {
+            let violation = Violation::new("username", "must have at most 254 bytes");
+            return Err(problem::invalid(vec![violation]).into());
+        }
         Some(username) => app.accounts.find(tenant, username).await?.into_iter().collect(),
         None => users::list(&mut app.store.read().await?, tenant, after, limit + 1).await?,
     };

@@ -9,11 +9,16 @@ use crate::protect::routes::Routes;
 /// The list and the place of creation.
 const PATH: &str = "/admin/v1/users";
 
+/// Longest name to look for: that of an e-mail address.
+const MAX_USERNAME: usize = 254;
+
 /// Looks for one user.
 const USERNAME: Parameter = Parameter {
     name: "username",
     description: "Only the user of this username or e-mail address.",
-    kind: ParameterKind::Text { max_length: 254 },
+    kind: ParameterKind::Text {
+        max_length: MAX_USERNAME,
+    },
 };
 
 /// What all operations of this resource share.

@@ -23,6 +23,9 @@ const MAX_QUERY: usize = 16 * 1024;
 /// `POST /oauth2/authorize` (OIDC Core §3.1.2.1): becomes a GET before the session is looked at, since a form that
 /// another site posts carries no `SameSite=Lax` cookie.
 pub async fn post(exchange: Exchange, form: FormBody) -> HttpResponse {
+    if form.0.get("client_id").is_none() {
+        return Stopped::unknown_client(&exchange).respond(&exchange);
+    }
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(form.0.iter());
     let query = query.finish();

@@ -53,6 +53,14 @@ impl Stopped {
         Self::Page(exchange.refuse(refusal.explained(advice("error-sign-in-advice"))))
     }
 
+    /// Nobody knows the application.
+    pub(super) fn unknown_client(exchange: &Exchange) -> Self {
+        Self::page(
+            exchange,
+            "The application that sent you here is not registered: its client_id is missing or unknown.",
+        )
+    }
+
     /// Nobody made a mistake, but this sign-in is over.
     pub(super) fn over(exchange: &Exchange, key: &'static str) -> Self {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, "This sign-in is over.");
@@ -136,12 +144,7 @@ async fn client_of(app: &App, exchange: &Exchange, parameters: &Form) -> Result<
             .map_err(|fault| Stopped::fault(exchange, &fault))?,
         None => None,
     };
-    found.ok_or_else(|| {
-        Stopped::page(
-            exchange,
-            "The application that sent you here is not registered: its client_id is missing or unknown.",
-        )
-    })
+    found.ok_or_else(|| Stopped::unknown_client(exchange))
 }
 
 impl Opened {

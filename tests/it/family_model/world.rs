@@ -114,13 +114,15 @@ impl World {
     }
 
     fn new_client(&self) -> Client {
-        Client::new(
+        let mut client = Client::new(
             TENANT,
             self.client.clone(),
             ClientMetadata::default(),
             None,
             START,
-        )
+        );
+        client.epoch = 1;
+        client
     }
 
     fn new_session(&self) -> Session {

@@ -68,10 +68,7 @@ fn a_tenant_is_made_looked_after_and_deleted() {
         ("client list --tenant acme", "there is no tenant acme"),
         ("tenant delete default", "neither disabled nor deleted"),
         ("tenant create default", "there is a tenant of this name"),
-        (
-            "tenant create a --accent-color #fff",
-            "accent_color must match",
-        ),
+        ("tenant create a --accent-color #fff", "accent_color must match"),
     ] {
         let refused = run(&program, arguments);
         assert_eq!(refused.code, 1, "{arguments}");
