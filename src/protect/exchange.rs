@@ -145,7 +145,7 @@ impl Exchange {
         &self.0.edge
     }
 
-    /// The tenant that the request is for. Every endpoint is behind [`Exchange::enter_tenant`], so that it is the one
+    /// The tenant that the request is for. Every endpoint is behind `Exchange::enter_tenant`, so that it is the one
     /// whose issuer the URL shows; what is refused earlier is refused in the name of the first.
     pub fn tenant(&self) -> &Arc<Tenant> {
         self.known_tenant()

@@ -1,4 +1,4 @@
-//! `/oauth2/authorize`: fetches what a [`Turn`] needs and sends what comes of it.
+//! `/oauth2/authorize`: fetches what a `Turn` needs and sends what comes of it.
 
 use super::PATH;
 use super::interaction::Interaction;
