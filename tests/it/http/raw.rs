@@ -88,6 +88,20 @@ async fn rfc9112_s6_3_what_can_be_framed_in_two_ways_is_refused() {
     ground.http().get("/page").send().await.expect(200);
 }
 
+/// The answer to what the server does not read to its end. RFC 9112 §9.6: a connection that is closed while bytes are still
+/// coming may be reset, and the client's system then throws away what it has received, so that it has to ask again.
+async fn told(ground: &Ground, request: &[u8]) -> (u16, String, String) {
+    let mut last = None;
+    for _ in 0..10 {
+        let answer = ground.exchange(request).await;
+        if answer.contains("\r\n\r\n") && !answer.ends_with("\r\n\r\n") {
+            return parts(&answer);
+        }
+        last = Some(answer);
+    }
+    panic!("cut off each time: {last:?}");
+}
+
 #[tokio::test]
 async fn thousands_of_headers_are_refused_in_the_surfaces_format() {
     let ground = Ground::new(&[]).await;
@@ -98,15 +112,16 @@ async fn thousands_of_headers_are_refused_in_the_surfaces_format() {
     ];
     for (path, kind) in table {
         let request = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
-        let (status, head, body) = parts(&ground.exchange(request.as_bytes()).await);
+        let (status, head, body) = told(&ground, request.as_bytes()).await;
         assert_eq!(status, 431);
-        assert!(head.contains(&format!("content-type: {kind}\r\n")), "{head}");
+        let expected = format!("content-type: {kind}");
+        assert!(head.lines().any(|line| line == expected), "{head}");
         assert!(body.contains("header lines"), "{body}");
     }
     // One line that never ends.
     let mut request = b"GET /page HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nX: ".to_vec();
     request.extend(std::iter::repeat_n(b'x', 1 << 20));
-    let (status, head, body) = parts(&ground.exchange(&request).await);
+    let (status, head, body) = told(&ground, &request).await;
     assert_eq!(status, 431);
     assert!(head.contains("text/html") && body.contains("<h1>"), "{head}");
     // Longer than we take, shorter than what the parser takes.
@@ -124,7 +139,7 @@ async fn a_url_that_is_too_long_is_told_from_what_is_no_http() {
     for (length, expected) in [(40_000, 431), (70_000, 414)] {
         let query = "x".repeat(length);
         let request = format!("GET /page?{query} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        let (status, _, body) = parts(&ground.exchange(request.as_bytes()).await);
+        let (status, _, body) = told(&ground, request.as_bytes()).await;
         assert_eq!(status, expected, "{body}");
     }
 }
