@@ -146,10 +146,14 @@ pub fn replaced(
     let mut asked = known(asked);
     let mut found = cut(&mut asked, terms);
     for (name, value) in &asked {
+        let pointer = format!("/{name}");
+        if found.iter().any(|violation| violation.pointer == pointer) {
+            continue;
+        }
         let alone = Map::from_iter([(name.clone(), value.clone())]);
         if serde_json::from_value::<ClientMetadata>(Value::Object(alone)).is_err() {
             found.push(Violation::new(
-                format!("/{name}"),
+                pointer,
                 "has a value that cannot be registered here; the server's metadata says what can",
             ));
         }
@@ -294,14 +298,9 @@ mod tests {
         let rules = Rules::of(&config, &config.issuer);
         let terms = Terms::of(&config.registration, Some(bounds));
         let asked = asked.as_object().unwrap().clone();
-        let named = |found: Vec<Violation>| {
-            let mut pointers: Vec<_> = found.into_iter().map(|violation| violation.pointer).collect();
-            pointers.dedup();
-            pointers
-        };
         new(asked, &terms, &config.registration, &rules)
             .unwrap()
-            .map_err(named)
+            .map_err(|found| found.into_iter().map(|violation| violation.pointer).collect())
     }
 
     fn open(asked: Value) -> Result<ClientMetadata, Vec<String>> {

@@ -30,13 +30,17 @@ fn display_name(text: &str) -> Option<&'static str> {
 }
 
 fn logo_uri(text: &str) -> Option<&'static str> {
+    // The parser would take the first part of the path for a host that is left out.
+    let names_host = text
+        .split_once("://")
+        .is_some_and(|(_, rest)| !rest.starts_with('/'));
     let is_plain = text
         .bytes()
         .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\'));
     let fits = Url::parse(text).is_ok_and(|url| {
         url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
     });
-    (!is_plain || !fits).then_some("must be an https URL without user information")
+    (!is_plain || !names_host || !fits).then_some("must be an https URL without user information")
 }
 
 fn accent_color(text: &str) -> Option<&'static str> {
@@ -89,6 +93,7 @@ mod tests {
             "https://user@cdn.example/l",
             "https://cdn.example/a b",
             "https://cdn.example/\"onload",
+            "https:///x",
         ] {
             assert!(wrong("logo_uri", bad), "{bad}");
         }
