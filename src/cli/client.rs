@@ -4,13 +4,14 @@ use super::at::At;
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
+use super::record::event;
 use crate::admin::clients::{register, view};
 use crate::app::App;
-use crate::audit::{self, EventType};
-use crate::clients::{Registered, Unregistered};
+use crate::audit::EventType;
+use crate::clients::Registered;
 use crate::storage::clients::{self, After, Client as Row};
 use crate::tenants::Tenant;
-use crate::types::{Caller, ClientId, Violation};
+use crate::types::ClientId;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 use std::io::Read as _;
@@ -133,9 +134,9 @@ impl Create {
     async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
         let json = self.json;
         let document = self.document()?;
-        let event = event(app, tenant, EventType::ClientCreated, "client create")?;
+        let event = event(app, tenant.id, EventType::ClientCreated, "client create")?;
         let registered = register(app, tenant, document, |_| true, event, app.clock.now());
-        let Registered { client, secret } = registered.await.map_err(refused)?;
+        let Registered { client, secret } = registered.await?;
         if json {
             let mut shown = view(app, &client, app.clock.now())?;
             if let Some(secret) = secret {
@@ -185,11 +186,11 @@ impl Create {
 impl List {
     async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
         let columns: [print::Column<Map<String, Value>>; 5] = [
-            ("CLIENT ID", |client| text(client, "client_id")),
-            ("NAME", |client| text(client, "client_name")),
-            ("CLASS", |client| text(client, "consumer_class")),
-            ("ENABLED", |client| text(client, "enabled")),
-            ("CREATED", |client| text(client, "created_at")),
+            ("CLIENT ID", |client| print::member(client, "client_id")),
+            ("NAME", |client| print::member(client, "client_name")),
+            ("CLASS", |client| print::member(client, "consumer_class")),
+            ("ENABLED", |client| print::member(client, "enabled")),
+            ("CREATED", |client| print::member(client, "created_at")),
         ];
         let mut shown = Vec::new();
         let mut after = None;
@@ -213,25 +214,14 @@ impl Show {
     async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
         let client = find(app, tenant, &self.client_id).await?;
         let shown = view(app, &client, app.clock.now())?;
-        if self.json {
-            return Ok(print::document(&shown)?);
-        }
-        let members: Vec<_> = shown
-            .keys()
-            .map(|name| (name.clone(), text(&shown, name)))
-            .collect();
-        let columns: [print::Column<(String, String)>; 2] = [
-            ("MEMBER", |member| member.0.clone()),
-            ("VALUE", |member| member.1.clone()),
-        ];
-        Ok(print::records(&members, &columns, false)?)
+        Ok(print::object(&shown, self.json)?)
     }
 }
 
 impl Delete {
     async fn run(self, app: &App, tenant: &Tenant) -> Outcome {
         let client = find(app, tenant, &self.client_id).await?;
-        let event = event(app, tenant, EventType::ClientDeleted, "client delete")?;
+        let event = event(app, tenant.id, EventType::ClientDeleted, "client delete")?;
         if !app.registrar.remove(&client, event, app.clock.now()).await? {
             return Err(Failure::Refused(
                 "the client was changed meanwhile; try again".to_owned(),
@@ -247,19 +237,6 @@ async fn find(app: &App, tenant: &Tenant, text: &str) -> Result<Row, Failure> {
     let client_id = ClientId::parse(text).map_err(|_| unknown())?;
     let found = clients::find(&mut app.store.read().await?, tenant.id, &client_id).await?;
     found.ok_or_else(unknown)
-}
-
-/// A member as a cell: lists with spaces between their entries.
-fn text(client: &Map<String, Value>, name: &str) -> String {
-    match client.get(name) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(entries)) if entries.iter().all(Value::is_string) => {
-            let entries: Vec<_> = entries.iter().filter_map(Value::as_str).collect();
-            entries.join(" ")
-        }
-        Some(value) => value.to_string(),
-    }
 }
 
 /// A registration document out of a file or standard input.
@@ -285,28 +262,4 @@ fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
             "must be JSON without repeated members and NUL".to_owned(),
         )),
     }
-}
-
-fn refused(unregistered: Unregistered) -> Failure {
-    let said = |violation: &Violation| {
-        let member = violation.pointer.trim_start_matches('/');
-        format!("{member} {}", violation.detail)
-    };
-    match unregistered {
-        Unregistered::Invalid(violations) => {
-            let lines: Vec<_> = violations.iter().map(said).collect();
-            Failure::Refused(lines.join("\n"))
-        }
-        Unregistered::Taken { pointer, detail } => {
-            Failure::Refused(format!("{}: {detail}", pointer.trim_start_matches('/')))
-        }
-        Unregistered::NotAllowed(client_id) => Failure::Refused(format!("{client_id} cannot be registered")),
-        Unregistered::Fault(fault) => fault.into(),
-    }
-}
-
-fn event(app: &App, tenant: &Tenant, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
-    let event = app.event(app.clock.now(), event_type, audit::Outcome::Success, tenant.id)?;
-    let caller = Caller::system(app.entropy.uuid_v4()?);
-    Ok(event.by(&caller).with("actor", format!("grantor {command}")))
 }

@@ -16,6 +16,7 @@ mod migrate;
 mod openapi;
 mod outcome;
 mod print;
+mod record;
 mod registration_token;
 mod restored;
 mod serve;

@@ -1,8 +1,10 @@
 //! How a command ends: 0 done, 1 refused or found something, 2 usage.
 
 use super::print;
+use crate::clients::Unregistered;
 use crate::config::ConfigErrors;
 use crate::fault::Fault;
+use crate::types::Violation;
 use std::process::ExitCode;
 
 /// What a command gives back.
@@ -19,6 +21,17 @@ pub enum Failure {
     Usage(String),
 }
 
+impl Failure {
+    /// Everything that is wrong with a document, a line for each member.
+    pub(super) fn invalid(violations: &[Violation]) -> Self {
+        let said = violations.iter().map(|violation| {
+            let member = violation.pointer.trim_start_matches('/');
+            format!("{member} {}", violation.detail)
+        });
+        Self::Refused(said.collect::<Vec<_>>().join("\n"))
+    }
+}
+
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Self::Refused(fault.to_string())
@@ -28,6 +41,19 @@ impl From<Fault> for Failure {
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Self {
         Self::Refused(errors.to_string())
+    }
+}
+
+impl From<Unregistered> for Failure {
+    fn from(unregistered: Unregistered) -> Self {
+        match unregistered {
+            Unregistered::Invalid(violations) => Self::invalid(&violations),
+            Unregistered::Taken { pointer, detail } => {
+                Self::Refused(format!("{}: {detail}", pointer.trim_start_matches('/')))
+            }
+            Unregistered::NotAllowed(client_id) => Self::Refused(format!("{client_id} cannot be registered")),
+            Unregistered::Fault(fault) => fault.into(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::telemetry::escape;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::io::{self, Write as _};
 
 /// A column of a table: its heading and its cell of a record.
@@ -13,6 +14,35 @@ pub(super) fn records<T: Serialize>(records: &[T], columns: &[Column<T>], json: 
         return document(&records);
     }
     line(table(records, columns).trim_end())
+}
+
+/// Prints one object: as JSON, or as a table of its members.
+pub(super) fn object(object: &Map<String, Value>, json: bool) -> io::Result<()> {
+    if json {
+        return document(object);
+    }
+    let members: Vec<_> = object
+        .keys()
+        .map(|name| (name.clone(), member(object, name)))
+        .collect();
+    let columns: [Column<(String, String)>; 2] = [
+        ("MEMBER", |member| member.0.clone()),
+        ("VALUE", |member| member.1.clone()),
+    ];
+    records(&members, &columns, false)
+}
+
+/// A member of an object as a cell: lists of texts with spaces between, `-` for what is not there.
+pub(super) fn member(object: &Map<String, Value>, name: &str) -> String {
+    match object.get(name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(entries)) if entries.iter().all(Value::is_string) => {
+            let entries: Vec<_> = entries.iter().filter_map(Value::as_str).collect();
+            entries.join(" ")
+        }
+        Some(value) => value.to_string(),
+    }
 }
 
 /// Prints one JSON document to standard output.

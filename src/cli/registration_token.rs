@@ -3,12 +3,12 @@
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
+use super::record::event;
 use crate::admin::registration_tokens::{make, remove, view};
 use crate::app::App;
-use crate::audit::{self, EventType};
-use crate::clients::Unregistered;
+use crate::audit::EventType;
 use crate::storage::registration_tokens;
-use crate::types::{Caller, RegistrationTokenId, TenantId};
+use crate::types::{RegistrationTokenId, TenantId};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
@@ -91,11 +91,11 @@ impl Create {
         let json = self.json;
         let event = event(
             app,
+            TENANT,
             EventType::RegistrationTokenCreated,
             "registration-token create",
         )?;
-        let made = make(app, TENANT, self.document(), event, app.clock.now()).await;
-        let (token, secret) = made.map_err(refused)?;
+        let (token, secret) = make(app, TENANT, self.document(), event, app.clock.now()).await?;
         if json {
             let mut shown = view(&token)?;
             shown.insert("token".to_owned(), secret.expose().into());
@@ -132,11 +132,11 @@ impl Create {
 impl List {
     async fn run(self, app: &App) -> Outcome {
         let columns: [print::Column<Map<String, Value>>; 5] = [
-            ("ID", |token| text(token, "id")),
-            ("USES", |token| text(token, "uses")),
-            ("OF", |token| text(token, "max_uses")),
-            ("EXPIRES", |token| text(token, "expires_at")),
-            ("DESCRIPTION", |token| text(token, "description")),
+            ("ID", |token| print::member(token, "id")),
+            ("USES", |token| print::member(token, "uses")),
+            ("OF", |token| print::member(token, "max_uses")),
+            ("EXPIRES", |token| print::member(token, "expires_at")),
+            ("DESCRIPTION", |token| print::member(token, "description")),
         ];
         let (mut shown, mut before) = (Vec::new(), None);
         loop {
@@ -158,6 +158,7 @@ impl Delete {
         let id: RegistrationTokenId = self.id.parse().map_err(|_| unknown())?;
         let event = event(
             app,
+            TENANT,
             EventType::RegistrationTokenDeleted,
             "registration-token delete",
         )?;
@@ -167,34 +168,4 @@ impl Delete {
         print::line(&format!("deleted: {id}"))?;
         Ok(())
     }
-}
-
-/// A member as a cell.
-fn text(token: &Map<String, Value>, name: &str) -> String {
-    match token.get(name) {
-        None => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    }
-}
-
-fn refused(unregistered: Unregistered) -> Failure {
-    match unregistered {
-        Unregistered::Invalid(violations) => {
-            let said = violations.iter().map(|violation| {
-                let member = violation.pointer.trim_start_matches('/');
-                format!("{member} {}", violation.detail)
-            });
-            Failure::Refused(said.collect::<Vec<_>>().join("\n"))
-        }
-        Unregistered::Taken { detail, .. } => Failure::Refused(detail.to_owned()),
-        Unregistered::NotAllowed(client_id) => Failure::Refused(format!("{client_id} cannot be registered")),
-        Unregistered::Fault(fault) => fault.into(),
-    }
-}
-
-fn event(app: &App, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
-    let event = app.event(app.clock.now(), event_type, audit::Outcome::Success, TENANT)?;
-    let caller = Caller::system(app.entropy.uuid_v4()?);
-    Ok(event.by(&caller).with("actor", format!("grantor {command}")))
 }

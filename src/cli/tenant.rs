@@ -4,11 +4,12 @@ use super::at;
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
+use super::record::event;
 use crate::admin::tenants::{Created, NotDone, change, create, remove, view};
 use crate::app::App;
-use crate::audit::{self, EventType};
+use crate::audit::EventType;
 use crate::storage::tenants::{self, After, TenantRow};
-use crate::types::{Caller, TenantId, TenantName};
+use crate::types::{TenantId, TenantName};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -135,7 +136,7 @@ impl Create {
         ] {
             document.extend(text.map(|text| (member.to_owned(), text.into())));
         }
-        let event = event(app, EventType::TenantCreated, "tenant create")?;
+        let event = event(app, TenantId::FIRST, EventType::TenantCreated, "tenant create")?;
         let created = create(app, Value::Object(document), event, app.clock.now());
         let Created {
             tenant,
@@ -160,7 +161,7 @@ impl Create {
             );
             return Ok(print::document(&shown)?);
         }
-        print::line(&format!("issuer: {}", text(&shown, "issuer")))?;
+        print::line(&format!("issuer: {}", print::member(&shown, "issuer")))?;
         for (name, text) in secrets {
             print::line(&format!("{name}: {text}"))?;
         }
@@ -171,11 +172,11 @@ impl Create {
 impl List {
     async fn run(self, app: &App) -> Outcome {
         let columns: [print::Column<Map<String, Value>>; 5] = [
-            ("NAME", |tenant| text(tenant, "name")),
-            ("ISSUER", |tenant| text(tenant, "issuer")),
-            ("ENABLED", |tenant| text(tenant, "enabled")),
-            ("DISPLAY NAME", |tenant| text(tenant, "display_name")),
-            ("CREATED", |tenant| text(tenant, "created_at")),
+            ("NAME", |tenant| print::member(tenant, "name")),
+            ("ISSUER", |tenant| print::member(tenant, "issuer")),
+            ("ENABLED", |tenant| print::member(tenant, "enabled")),
+            ("DISPLAY NAME", |tenant| print::member(tenant, "display_name")),
+            ("CREATED", |tenant| print::member(tenant, "created_at")),
         ];
         let mut shown = Vec::new();
         let mut after = None;
@@ -195,25 +196,14 @@ impl List {
 impl Show {
     async fn run(self, app: &App) -> Outcome {
         let shown = view(&find(app, &self.name).await?, &app.config.issuer);
-        if self.json {
-            return Ok(print::document(&shown)?);
-        }
-        let members: Vec<_> = shown
-            .keys()
-            .map(|name| (name.clone(), text(&shown, name)))
-            .collect();
-        let columns: [print::Column<(String, String)>; 2] = [
-            ("MEMBER", |member| member.0.clone()),
-            ("VALUE", |member| member.1.clone()),
-        ];
-        Ok(print::records(&members, &columns, false)?)
+        Ok(print::object(&shown, self.json)?)
     }
 }
 
 impl Delete {
     async fn run(self, app: &App) -> Outcome {
         let tenant = find(app, &self.name).await?;
-        let event = event(app, EventType::TenantDeleted, "tenant delete")?;
+        let event = event(app, TenantId::FIRST, EventType::TenantDeleted, "tenant delete")?;
         remove(app, &tenant, event, app.clock.now())
             .await
             .map_err(refused)?;
@@ -229,7 +219,7 @@ async fn switch(app: &App, name: &TenantName, enabled: bool) -> Outcome {
         ("tenant disable", "disabled")
     };
     let tenant = find(app, name).await?;
-    let event = event(app, EventType::TenantUpdated, word)?;
+    let event = event(app, TenantId::FIRST, EventType::TenantUpdated, word)?;
     change(app, &tenant, &json!({"enabled": enabled}), event)
         .await
         .map_err(refused)?;
@@ -242,37 +232,12 @@ async fn find(app: &App, name: &TenantName) -> Result<TenantRow, Failure> {
     found.ok_or_else(|| Failure::Refused(format!("there is no tenant {name}")))
 }
 
-/// A member as a cell.
-fn text(tenant: &Map<String, Value>, name: &str) -> String {
-    match tenant.get(name) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    }
-}
-
 fn refused(why: NotDone) -> Failure {
     Failure::Refused(match why {
-        NotDone::Invalid(wrong) => {
-            let lines = wrong
-                .iter()
-                .map(|wrong| format!("{} {}", wrong.pointer.trim_start_matches('/'), wrong.detail));
-            lines.collect::<Vec<_>>().join("\n")
-        }
+        NotDone::Invalid(wrong) => return Failure::invalid(&wrong),
         NotDone::Taken => "there is a tenant of this name".to_owned(),
         NotDone::First => "the first tenant can be neither disabled nor deleted".to_owned(),
         NotDone::Stale => "the tenant was changed meanwhile: try again".to_owned(),
         NotDone::Fault(fault) => return fault.into(),
     })
-}
-
-fn event(app: &App, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
-    let event = app.event(
-        app.clock.now(),
-        event_type,
-        audit::Outcome::Success,
-        TenantId::FIRST,
-    )?;
-    let caller = Caller::system(app.entropy.uuid_v4()?);
-    Ok(event.by(&caller).with("actor", format!("grantor {command}")))
 }

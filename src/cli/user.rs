@@ -4,12 +4,13 @@ use super::at::At;
 use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
+use super::record::event;
 use crate::account::profile::{Profile, UserView};
 use crate::account::{Credential, Rejected};
 use crate::app::App;
-use crate::audit::{self, EventType};
+use crate::audit::EventType;
 use crate::storage::users::{self, User as Row};
-use crate::types::{ADMIN_ROLE, Caller, Secret, TenantId};
+use crate::types::{ADMIN_ROLE, Secret, TenantId};
 use clap::{Args, Subcommand};
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::net::IpAddr;
@@ -296,21 +297,10 @@ async fn find(app: &App, tenant: TenantId, username: &str) -> Result<Row, Failur
     found.ok_or_else(|| Failure::Refused(format!("there is no user {username}")))
 }
 
-fn event(app: &App, tenant: TenantId, event_type: EventType, command: &str) -> Result<audit::Event, Failure> {
-    let event = app.event(app.clock.now(), event_type, audit::Outcome::Success, tenant)?;
-    let caller = Caller::system(app.entropy.uuid_v4()?);
-    Ok(event.by(&caller).with("actor", format!("grantor {command}")))
-}
-
 fn rejected(rejected: Rejected) -> Failure {
     Failure::Refused(match rejected {
         Rejected::Taken => "the username or e-mail address is another user's".to_owned(),
         Rejected::Stale => "the account was changed meanwhile: try again".to_owned(),
-        Rejected::Invalid(wrong) => {
-            let lines = wrong
-                .iter()
-                .map(|wrong| format!("{} {}", wrong.pointer.trim_start_matches('/'), wrong.detail));
-            lines.collect::<Vec<_>>().join("\n")
-        }
+        Rejected::Invalid(wrong) => return Failure::invalid(&wrong),
     })
 }
