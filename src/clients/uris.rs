@@ -1,10 +1,8 @@
 //! The kinds of URI that a registration holds, besides redirect URIs.
 
-use crate::types::is_loopback_host;
+use crate::types::{absolute_uri, is_loopback_host};
 use url::Url;
 
-/// Longest URI.
-const MAX_LENGTH: usize = 2000;
 /// Longest hash in a fragment: 512 bits in base64url.
 const MAX_HASH: usize = 86;
 
@@ -84,16 +82,10 @@ pub(super) fn origin(text: &str) -> Refusal {
 
 /// An absolute URL with a host, without user information and fragment, in printable ASCII.
 fn absolute(text: &str) -> Result<Url, &'static str> {
-    if text.len() > MAX_LENGTH {
-        return Err("at most 2000 characters");
+    let url = absolute_uri(text).map_err(|malformed| malformed.0)?;
+    if text.contains(['*', '`', '{', '}']) {
+        return Err("must not contain *, `, { or }; encode them");
     }
-    let printable = text.bytes().all(|b| {
-        b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'*' | b'`' | b'{' | b'}')
-    });
-    if !printable {
-        return Err("must be a URL of printable ASCII characters; encode others");
-    }
-    let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
     if url.host().is_none() {
         return Err("must name a host");
     }

@@ -2,8 +2,7 @@
 
 use crate::page::Color;
 use crate::storage::tenants::TenantSettings;
-use crate::types::Violation;
-use url::Url;
+use crate::types::{Violation, absolute_uri};
 
 /// Everything that is wrong with settings whose members have the lengths that the API's description says.
 pub fn violations(settings: &TenantSettings) -> Vec<Violation> {
@@ -30,17 +29,9 @@ fn display_name(text: &str) -> Option<&'static str> {
 }
 
 fn logo_uri(text: &str) -> Option<&'static str> {
-    // The parser would take the first part of the path for a host that is left out.
-    let names_host = text
-        .split_once("://")
-        .is_some_and(|(_, rest)| !rest.starts_with('/'));
-    let is_plain = text
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\'));
-    let fits = Url::parse(text).is_ok_and(|url| {
-        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
-    });
-    (!is_plain || !names_host || !fits).then_some("must be an https URL without user information")
+    let fits = absolute_uri(text)
+        .is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none());
+    (!fits).then_some("must be an https URL without user information")
 }
 
 fn accent_color(text: &str) -> Option<&'static str> {

@@ -32,7 +32,7 @@ pub use self::registration::{
 pub use self::scope::{Scope, ScopeSet};
 pub use self::secret::{Secret, TokenHash, base64url};
 pub use self::time::Timestamp;
-pub use self::uri::{Issuer, RedirectUri, Resource, is_loopback_host};
+pub use self::uri::{Issuer, RedirectUri, Resource, absolute_uri, is_loopback_host};
 pub use self::user_code::UserCode;
 
 use serde::Serialize;

@@ -18,6 +18,29 @@ pub fn is_loopback_host(host: &Host<&str>) -> bool {
     }
 }
 
+/// An absolute URI, parsed and exactly as it is written: at most 2000 printable ASCII characters.
+///
+/// The parser mends much that RFC 3986 forbids. What is mended here would be compared or requested in another form by
+/// somebody else, so that it is refused: `https:x`, `https:/x` and `https:///x` name no host, although browsers find one.
+pub fn absolute_uri(text: &str) -> Result<Url, Malformed> {
+    if text.len() > MAX_LENGTH {
+        return Err(Malformed("at most 2000 characters"));
+    }
+    if !text
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\'))
+    {
+        return Err(Malformed(
+            "must be a URI of printable ASCII characters; encode others",
+        ));
+    }
+    let url = Url::parse(text).map_err(|_| Malformed("must be an absolute URI"))?;
+    if url.is_special() && authority_of(text).is_empty() {
+        return Err(Malformed("must name a host after \"//\""));
+    }
+    Ok(url)
+}
+
 /// The issuer identifier (RFC 8414 §2): https, or http on a loopback host; no query, no fragment, no trailing slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
@@ -121,24 +144,12 @@ pub struct RedirectUri(String);
 impl RedirectUri {
     /// Accepts what a client of this kind may register. `native` is `application_type: native`.
     pub fn parse(text: &str, native: bool) -> Result<Self, Malformed> {
-        if text.len() > MAX_LENGTH {
-            return Err(Malformed("at most 2000 characters"));
-        }
-        if !text.is_ascii()
-            || text
-                .bytes()
-                .any(|b| b.is_ascii_control() || matches!(b, b' ' | b'"' | b'<' | b'>' | b'\\'))
-        {
-            return Err(Malformed(
-                "must be a URI of printable ASCII characters; encode others",
-            ));
-        }
         if text.contains('*') {
             return Err(Malformed(
                 "wildcards are not supported: register each URI exactly",
             ));
         }
-        let url = Url::parse(text).map_err(|_| Malformed("must be an absolute URI"))?;
+        let url = absolute_uri(text)?;
         if text.contains('#') {
             return Err(Malformed("must not have a fragment (RFC 6749 section 3.1.2)"));
         }
@@ -213,7 +224,7 @@ fn is_redirect_loopback(host: &Host<&str>) -> bool {
 }
 
 fn authority_of(text: &str) -> &str {
-    let rest = text.split_once("//").map_or("", |(_, rest)| rest);
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or("")
 }
 
@@ -248,17 +259,7 @@ pub struct Resource(String);
 impl Resource {
     /// Accepts a resource indicator.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        if text.len() > MAX_LENGTH {
-            return Err(Malformed("at most 2000 characters"));
-        }
-        if !text.is_ascii()
-            || text
-                .bytes()
-                .any(|b| b.is_ascii_control() || matches!(b, b' ' | b'"' | b'<' | b'>' | b'\\'))
-        {
-            return Err(Malformed("must be a URI of printable ASCII characters"));
-        }
-        Url::parse(text).map_err(|_| Malformed("must be an absolute URI (RFC 8707 section 2)"))?;
+        absolute_uri(text)?;
         if text.contains('#') {
             return Err(Malformed("must not have a fragment (RFC 8707 section 2)"));
         }
@@ -356,6 +357,10 @@ mod tests {
             "javascript:alert(1)",
             "data:text/html,x",
             "https://app.example/a b",
+            "https:app.example/cb",
+            "https:/app.example/cb",
+            "https:///app.example/cb",
+            "https://",
         ] {
             assert!(RedirectUri::parse(bad, false).is_err(), "{bad}");
         }

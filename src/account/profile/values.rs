@@ -1,15 +1,13 @@
 //! What the claims of OpenID Connect Core §5.1 may look like.
 
 use crate::account::username::is_unseen;
-use crate::types::Malformed;
-use url::Url;
+use crate::types::{Malformed, absolute_uri};
 
 /// Longest name, in code points.
 const MAX_NAME: usize = 200;
 /// Longest part of an address, in code points.
 const MAX_ADDRESS: usize = 500;
-/// Longest URL, in octets.
-const MAX_URL: usize = 2000;
+
 pub(super) fn name(text: &str) -> Result<(), Malformed> {
     plain(text, MAX_NAME)
 }
@@ -50,14 +48,9 @@ fn plain(text: &str, max: usize) -> Result<(), Malformed> {
 }
 
 pub(super) fn web_page(text: &str) -> Result<(), Malformed> {
-    let fits = text.len() <= MAX_URL
-        && text.bytes().all(|b| b.is_ascii_graphic())
-        && Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "https" | "http")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-        });
+    let fits = absolute_uri(text).is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none()
+    });
     if fits {
         Ok(())
     } else {
