@@ -34,13 +34,13 @@ pub fn routes(routes: &mut Routes) {
     routes.add(
         Method::GET,
         authorize::PATH,
-        Policy::PAGE,
+        Policy::JOURNEY,
         authorize::endpoint::get,
     );
     routes.add(
         Method::POST,
         authorize::PATH,
-        Policy::PAGE,
+        Policy::JOURNEY,
         authorize::endpoint::post,
     );
     routes.add(Method::POST, par::PATH, Policy::OAUTH, par::post);

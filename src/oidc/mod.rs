@@ -24,6 +24,6 @@ pub fn routes(routes: &mut Routes) {
         Policy::PAGE,
         session_management::get,
     );
-    routes.add(Method::GET, logout::PATH, Policy::PAGE, logout::get);
-    routes.add(Method::POST, logout::PATH, Policy::PAGE, logout::post);
+    routes.add(Method::GET, logout::PATH, Policy::JOURNEY, logout::get);
+    routes.add(Method::POST, logout::PATH, Policy::JOURNEY, logout::post);
 }

@@ -12,6 +12,7 @@ const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geol
     magnetometer=(), microphone=(), midi=(), payment=(), screen-wake-lock=(), usb=()";
 
 static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+static CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 static X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -41,8 +42,17 @@ pub(super) fn complete(exchange: &Exchange, headers: &mut HeaderMap) {
     }
     add(&header::REFERRER_POLICY, fixed("no-referrer"));
     add(&PERMISSIONS_POLICY, fixed(PERMISSIONS));
-    // Fetched with CORS or shown as a page of its own, an answer is never part of another site's page. There is no
-    // Cross-Origin-Opener-Policy: it would cut sign-in popups off from the application that opened them.
+    // A site that opens a page in a window of its own gets no handle to it, except where applications need one.
+    let keeps_opener = exchange.policy().is_some_and(|policy| policy.keeps_opener);
+    add(
+        &CROSS_ORIGIN_OPENER_POLICY,
+        fixed(if keeps_opener {
+            "unsafe-none"
+        } else {
+            "same-origin"
+        }),
+    );
+    // Fetched with CORS or shown as a page of its own, an answer is never part of another site's page.
     add(
         &CROSS_ORIGIN_RESOURCE_POLICY,
         fixed(if is_public { "cross-origin" } else { "same-origin" }),

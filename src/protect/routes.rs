@@ -52,6 +52,8 @@ pub struct Policy {
     pub body: Body,
     /// Who is counted.
     pub payer: Payer,
+    /// Whether a window that another site has opened stays tied to it (HTML, Cross-Origin-Opener-Policy).
+    pub keeps_opener: bool,
 }
 
 impl Policy {
@@ -62,6 +64,7 @@ impl Policy {
         cors: Cors::Clients,
         body: Body::Form,
         payer: Payer::Client,
+        keeps_opener: false,
     };
     /// An operation of the admin API: JSON.
     pub const ADMIN: Self = Self {
@@ -70,6 +73,7 @@ impl Policy {
         cors: Cors::None,
         body: Body::Json,
         payer: Payer::Client,
+        keeps_opener: false,
     };
     /// A page for people, or the target of its form.
     pub const PAGE: Self = Self {
@@ -78,6 +82,7 @@ impl Policy {
         cors: Cors::None,
         body: Body::Form,
         payer: Payer::Address,
+        keeps_opener: false,
     };
     /// A public document.
     pub const DOCUMENT: Self = Self {
@@ -86,6 +91,14 @@ impl Policy {
         cors: Cors::Any,
         body: Body::None,
         payer: Payer::Address,
+        keeps_opener: false,
+    };
+
+    /// A page on the way through an authorization or a logout. Applications open it in a pop-up that reports back to
+    /// them in the end, so that it must stay tied to its opener.
+    pub const JOURNEY: Self = Self {
+        keeps_opener: true,
+        ..Self::PAGE
     };
 
     /// The same with another tier.

@@ -25,13 +25,14 @@ use actix_web::{HttpRequest, HttpResponse};
 /// The pages of this module.
 pub fn routes(routes: &mut Routes) {
     let page = Policy::PAGE;
+    let journey = Policy::JOURNEY;
     routes.add(Method::GET, "/", page, home);
     routes.add(Method::GET, "/.well-known/change-password", page, change_password);
-    routes.add(Method::GET, login::PATH, page, login::get);
-    routes.add(Method::POST, login::PATH, page, login::post);
-    routes.add(Method::POST, new_password::PATH, page, new_password::post);
-    routes.add(Method::GET, consent::PATH, page, consent::get);
-    routes.add(Method::POST, consent::PATH, page, consent::post);
+    routes.add(Method::GET, login::PATH, journey, login::get);
+    routes.add(Method::POST, login::PATH, journey, login::post);
+    routes.add(Method::POST, new_password::PATH, journey, new_password::post);
+    routes.add(Method::GET, consent::PATH, journey, consent::get);
+    routes.add(Method::POST, consent::PATH, journey, consent::post);
     routes.add(Method::GET, device_approval::PATH, page, device_approval::get);
     routes.add(Method::POST, device_approval::PATH, page, device_approval::post);
     routes.add(Method::GET, account::PATH, page, account::get);

@@ -292,6 +292,16 @@ async fn another_content_type_is_415() {
     }
 }
 
+/// Applications open the pages of an authorization and a logout in pop-ups; nobody else's window is tied to ours.
+fn opener_policy(path: &str) -> &'static str {
+    match path {
+        "/oauth2/authorize" | "/login" | "/login/password" | "/consent" | "/oauth2/logout" => {
+            "unsafe-none"
+        }
+        _ => "same-origin",
+    }
+}
+
 /// What holds for every answer: its status, the headers that all have, and the format of errors of its surface.
 #[track_caller]
 fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
@@ -300,6 +310,7 @@ fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
     for (header, value) in [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", opener_policy(&route.path)),
     ] {
         assert_eq!(answer.header(header), value, "{name}: {header}");
     }
