@@ -48,7 +48,7 @@ fn limits(criterion: &mut Criterion) {
     criterion.bench_function("take a limit (GCRA)", |bencher| {
         bencher.iter(|| {
             let key = Key::Client(TenantId::FIRST, black_box(&client));
-            limits.take_here(&[limits.layer(Tier::Standard, key)], NOW)
+            limits.take_here(limits.layer(Tier::Standard, key).as_slice(), NOW)
         });
     });
 }

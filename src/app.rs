@@ -165,6 +165,9 @@ impl App {
 
     /// The orderly end, once nothing is served any more: the audit log is written out and closed with a checkpoint.
     pub async fn shutdown(&self) {
+        if let Err(fault) = self.edge.quotas().flush().await {
+            tracing::warn!("what clients used of their quotas in the last second is lost: {fault}");
+        }
         self.audit.shutdown().await;
         self.audit_store.close().await;
         self.store.close().await;

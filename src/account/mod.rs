@@ -11,6 +11,7 @@ pub mod profile;
 mod session;
 mod sign_in;
 mod username;
+mod watch;
 
 pub use self::bootstrap::FirstUser;
 pub use self::hash::check_password_hash;
@@ -20,8 +21,10 @@ pub use self::personal::Personal;
 pub use self::session::{Current, Proof, Started, sid};
 pub use self::sign_in::SignIn;
 pub use self::username::Identifier;
+pub use self::watch::MayTry;
 
 use self::profile::Profile;
+use self::watch::{Told, failures_before_waiting};
 use crate::audit::Audit;
 use crate::config::{Config, SessionConfig};
 use crate::entropy::Entropy;
@@ -42,6 +45,8 @@ pub struct Accounts {
     entropy: Entropy,
     passwords: Passwords,
     session: SessionConfig,
+    failures_before_waiting: i64,
+    told: Arc<Told>,
     issuer: Issuer,
     attributes: Arc<Attributes>,
 }
@@ -61,6 +66,8 @@ impl Accounts {
         Ok(Self {
             passwords: Passwords::new(&config.argon2, entropy.clone())?,
             session: config.session.clone(),
+            failures_before_waiting: failures_before_waiting(config.limits.authentication.rate),
+            told: Arc::default(),
             issuer: config.issuer.clone(),
             attributes: config.attributes.clone(),
             store,

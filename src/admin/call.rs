@@ -297,7 +297,7 @@ impl Call {
             }
         };
         let user_id = token.grant.as_ref().map(|grant| grant.user_id);
-        self.0.exchange.client(&token.client.client_id, user_id).await?;
+        self.0.exchange.client(&token.client, user_id).await?;
         let actor = Actor {
             client_id: token.client.client_id.clone(),
             user_id,

@@ -9,10 +9,12 @@ mod deliveries;
 mod docs;
 mod grants;
 mod keys;
+mod limits;
 mod merge;
 pub mod openapi;
 mod operation;
 mod page;
+mod plans;
 mod problem;
 pub mod registration_tokens;
 mod schema;
@@ -36,6 +38,8 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
         consents::OPERATIONS,
         deliveries::OPERATIONS,
         keys::OPERATIONS,
+        limits::OPERATIONS,
+        plans::OPERATIONS,
         registration_tokens::OPERATIONS,
         tenants::OPERATIONS,
         audit::OPERATIONS,
@@ -52,6 +56,8 @@ pub fn routes(routes: &mut Routes) {
     consents::routes(routes);
     deliveries::routes(routes);
     keys::routes(routes);
+    limits::routes(routes);
+    plans::routes(routes);
     registration_tokens::routes(routes);
     tenants::routes(routes);
     audit::routes(routes);

@@ -12,6 +12,7 @@ mod context;
 mod first_start;
 mod health;
 mod keys;
+mod limits;
 mod migrate;
 mod openapi;
 mod outcome;
@@ -69,6 +70,8 @@ enum Command {
     RegistrationToken(registration_token::RegistrationToken),
     #[command(subcommand)]
     Tenant(tenant::Tenant),
+    #[command(subcommand)]
+    Limits(limits::Limits),
     Openapi(openapi::Openapi),
 }
 
@@ -117,6 +120,7 @@ async fn dispatch(command: Command, sources: Sources) -> Outcome {
         Command::User(command) => command.run(Context::for_command(sources)?).await,
         Command::RegistrationToken(command) => command.run(Context::for_command(sources)?).await,
         Command::Tenant(command) => command.run(Context::for_command(sources)?).await,
+        Command::Limits(command) => command.run(Context::for_command(sources)?).await,
         Command::Openapi(command) => command.run(&Context::for_command(sources)?),
     }
 }

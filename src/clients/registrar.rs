@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::outgoing::Outgoing;
 use crate::storage::clients::{self, Client, ClientMetadata};
 use crate::storage::registered_clients::{self, NOTED_AFTER_S};
-use crate::storage::{Store, Tx, outbox};
+use crate::storage::{Store, Tx, outbox, plans};
 use crate::types::{ClientId, Secret, TenantId, Timestamp, Violation};
 
 /// A client that was just registered.
@@ -98,6 +98,21 @@ impl Registrar {
             self.audit.note(blocked.with("member", "sector_identifier_uri"));
         }
         Err(Unregistered::Invalid(violations))
+    }
+
+    /// Holds the plan that a client is to be on against those that there are.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the database does not answer.
+    pub async fn check_plan(&self, tenant: TenantId, metadata: &ClientMetadata) -> Result<(), Unregistered> {
+        let Some(name) = &metadata.plan else { return Ok(()) };
+        match plans::find(&mut self.store.read().await?, tenant, name).await? {
+            Some(_) => Ok(()),
+            None => {
+                let violation = Violation::new("/plan", "is not the name of a plan");
+                Err(Unregistered::Invalid(vec![violation]))
+            }
+        }
     }
 
     /// A client with this registration, and a secret where it authenticates with one. Nothing is written yet.

@@ -336,6 +336,22 @@ pub struct LimitConfig {
     pub redis_url: Option<Secret>,
     /// How long connecting to it and each of its answers may take, 10 to 5000 ms.
     pub redis_timeout_ms: u64,
+    /// Requests of a client or address in one second, 1 to 10⁹.
+    pub per_second_cap: Option<u32>,
+    /// Requests of all clients of a tenant in one second, 1 to 10⁹.
+    pub per_tenant_cap: Option<u32>,
+    /// Requests of each client in a calendar month, 1 to 10⁹; absent where only plans say so.
+    pub quota_month: Option<u32>,
+    /// Requests of each client in one second and at once, 1 to 1000; absent where only plans say so.
+    pub spike_rate: Option<u32>,
+    /// From how much of a limit answers are delayed, 50 to 99 percent.
+    pub throttle_start_percent: u32,
+    /// The longest such delay, 0 to 5000 ms.
+    pub throttle_max_delay_ms: u64,
+    /// What is left of an address's limits while it is suspicious, 10 to 90 percent.
+    pub tighten_percent: u32,
+    /// How long an address has to be calm until it is not, 60 to 86400 s.
+    pub cooldown_s: i64,
 }
 
 impl LimitConfig {

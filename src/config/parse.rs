@@ -161,6 +161,25 @@ pub(super) fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres:") || url.starts_with("postgresql:")
 }
 
+/// A whole number within bounds, or nothing at all.
+pub(super) fn number_or_off(text: &str, min: i64, max: i64) -> Result<Option<u32>, Reason> {
+    if text == "off" {
+        return Ok(None);
+    }
+    number(text, min, max).map(Some)
+}
+
+/// A fraction with at most two digits, as percent.
+pub(super) fn percent(text: &str, min: u32, max: u32) -> Result<u32, Reason> {
+    let digits = text
+        .strip_prefix("0.")
+        .filter(|digits| (1..=2).contains(&digits.len()));
+    let percent = digits
+        .and_then(|digits| format!("{digits:0<2}").parse().ok())
+        .filter(|percent| (min..=max).contains(percent));
+    percent.ok_or_else(|| "is not a fraction in that range, such as 0.5".to_owned())
+}
+
 /// A Redis or Valkey, over TLS or not.
 pub(super) fn redis(text: &str) -> Result<Secret, Reason> {
     let has_scheme = text.starts_with("redis:") || text.starts_with("rediss:");

@@ -104,11 +104,10 @@ impl ClientRequest {
             }
         };
         exchange.allow_origins(authenticated.client.metadata.cors_origins());
-        let client_id = &authenticated.client.client_id;
         if authenticated.client.metadata.is_public() {
-            exchange.public_client(client_id);
+            exchange.public_client(&authenticated.client.client_id);
         } else {
-            exchange.client(client_id, None).await?;
+            exchange.client(&authenticated.client, None).await?;
         }
         Ok(Self {
             tenant: Arc::clone(tenant),

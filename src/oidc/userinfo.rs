@@ -78,7 +78,7 @@ async fn answer(app: &App, exchange: &Exchange, token: Option<&str>) -> HttpResp
     };
     exchange.allow_origins(token.client.metadata.cors_origins());
     let user = token.grant.as_ref().map(|grant| grant.user_id);
-    if let Err(refused) = exchange.client(&token.client.client_id, user).await {
+    if let Err(refused) = exchange.client(&token.client, user).await {
         return refused.error_response();
     }
     if !token.scope.has("openid") || token.grant.is_none() {

@@ -12,6 +12,7 @@ use crate::protect::limits::{Decision, Tier};
 use crate::storage::Store;
 use crate::storage::attempts::{self as table, AttemptLog};
 use crate::types::Timestamp;
+use arc_swap::ArcSwap;
 use ring::digest;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -37,7 +38,7 @@ pub struct Attempts(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    limit: Limit,
+    limit: ArcSwap<Limit>,
     failures_only: bool,
     blocked: RwLock<HashMap<[u8; 32], Timestamp>>,
     turns: [tokio::sync::Mutex<()>; TURNS],
@@ -48,11 +49,20 @@ impl Attempts {
     pub fn new(store: Store, config: &LimitConfig) -> Self {
         Self(Arc::new(Inner {
             store,
-            limit: config.authentication,
+            limit: ArcSwap::from_pointee(config.authentication),
             failures_only: config.count_failures_only,
             blocked: RwLock::new(HashMap::new()),
             turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }))
+    }
+
+    /// Lets another limit hold from now on. What was counted stays counted.
+    pub(super) fn adopt(&self, limit: Limit) {
+        self.0.limit.store(Arc::new(limit));
+    }
+
+    fn limit(&self) -> Limit {
+        **self.0.limit.load()
     }
 
     /// Whether only failed sign-ins count instead of all attempts.
@@ -79,7 +89,7 @@ impl Attempts {
             let Some(found) = table::find(&mut conn, &key).await? else {
                 return Ok(());
             };
-            let mut log = Log::new(found, self.0.limit, at);
+            let mut log = Log::new(found, self.limit(), at);
             if !log.remove(at) || table::store(&mut conn, &key, &log.stored, None, log.over_at()).await? {
                 let mut blocked = self.0.blocked.write().unwrap_or_else(PoisonError::into_inner);
                 blocked.remove(&key);
@@ -108,8 +118,8 @@ impl Attempts {
         self.bounded(async {
             let key = key_hash(address);
             let found = table::find(&mut self.0.store.read().await?, &key).await?;
-            let log = Log::new(found.unwrap_or_else(AttemptLog::empty), self.0.limit, now);
-            Ok(log.decision(now, log.used() < self.0.limit.rate))
+            let log = Log::new(found.unwrap_or_else(AttemptLog::empty), self.limit(), now);
+            Ok(log.decision(now, log.used() < self.limit().rate))
         })
         .await
     }
@@ -134,7 +144,7 @@ impl Attempts {
             return None;
         }
         let until = *blocked.get(&key_hash(address))?;
-        (until > now).then(|| refusal(self.0.limit, until.micros_since(now)))
+        (until > now).then(|| refusal(self.limit(), until.micros_since(now)))
     }
 
     /// Learns which addresses other replicas have blocked.
@@ -175,12 +185,12 @@ impl Attempts {
         for _ in 0..MAX_TRIES {
             let mut conn = self.0.store.write().await?;
             let found = table::find(&mut conn, &key).await?;
-            let mut log = Log::new(found.unwrap_or_else(AttemptLog::empty), self.0.limit, now);
+            let mut log = Log::new(found.unwrap_or_else(AttemptLog::empty), self.limit(), now);
             if !log.add(now) {
                 self.remember(key, log.free_at());
                 return Ok(log.decision(now, false));
             }
-            let blocked_until = (log.used() >= self.0.limit.rate).then(|| log.free_at());
+            let blocked_until = (log.used() >= self.limit().rate).then(|| log.free_at());
             if table::store(&mut conn, &key, &log.stored, blocked_until, log.over_at()).await? {
                 if let Some(until) = blocked_until {
                     self.remember(key, until);

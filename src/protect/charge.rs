@@ -3,8 +3,9 @@
 use crate::protect::Exchange;
 use crate::protect::limits::{Decision, Key, Layer, Tier};
 use crate::protect::routes::Payer;
+use crate::storage::clients::Client;
 use crate::surface::{Refusal, Refused};
-use crate::types::{ClientId, UserId};
+use crate::types::UserId;
 use actix_web::http::StatusCode;
 
 impl Exchange {
@@ -13,36 +14,44 @@ impl Exchange {
     ///
     /// # Errors
     /// 429 when the client or the user has used up a limit.
-    pub async fn client(&self, client: &ClientId, user: Option<UserId>) -> Result<(), Refused> {
-        let tenant = self.tenant().id;
+    pub async fn client(&self, client: &Client, user: Option<UserId>) -> Result<(), Refused> {
+        let (tenant, client_id) = (client.tenant_id, &client.client_id);
         let route = {
             let mut state = self.0.state.borrow_mut();
-            state.client = Some(client.clone());
+            state.client = Some(client_id.clone());
             state.user = user;
             state.route.clone()
         };
         let limits = self.0.edge.limits();
-        let key = Key::Client(tenant, client);
-        let mut layers = Vec::with_capacity(3);
-        match route.as_ref().map(|route| (route.policy.tier, &route.path)) {
-            Some((Tier::Public, _)) => {}
-            Some((Tier::Expensive, _)) => {
-                layers.push(limits.layer(Tier::Standard, key));
-                layers.push(limits.layer(Tier::Expensive, key));
-            }
-            Some((Tier::Sensitive, path)) => {
-                layers.push(limits.layer(Tier::Standard, key));
-                layers.push(limits.layer(Tier::Sensitive, Key::Operation(path, &key)));
-            }
-            _ => layers.push(limits.layer(Tier::Standard, key)),
-        }
-        if !layers.is_empty() {
+        let key = Key::Client(tenant, client_id);
+        let path = route.as_ref().map_or("", |route| route.path.as_str());
+        let operation = Key::Operation(path, &key);
+        let tier = route.as_ref().map_or(Tier::Standard, |route| route.policy.tier);
+        let mut layers = Vec::with_capacity(6);
+        if tier != Tier::Public {
             self.paid_by_somebody_known();
+            layers.extend(limits.layer_of_client(Tier::Standard, key, client));
+            layers.extend(limits.layer_of_client(Tier::Spike, key, client));
+            layers.extend(limits.layer(Tier::PerSecond, key));
+            layers.extend(limits.layer(Tier::PerTenant, Key::Tenant(tenant)));
+        }
+        match tier {
+            Tier::Expensive => layers.extend(limits.layer_of_client(tier, key, client)),
+            Tier::Sensitive => layers.extend(limits.layer_of_client(tier, operation, client)),
+            _ => {}
         }
         if let Some(user) = user {
-            layers.push(limits.layer(Tier::PerUser, Key::User(tenant, user)));
+            layers.extend(limits.layer(Tier::PerUser, Key::User(tenant, user)));
         }
-        self.charge(&layers).await
+        self.charge(&layers).await?;
+        match limits.quota_of(client).filter(|_| tier != Tier::Public) {
+            None => Ok(()),
+            Some(quota) => {
+                let quotas = self.0.edge.quotas();
+                let decision = quotas.take(tenant, client_id, quota, self.0.now).await;
+                self.decided(Some(decision))
+            }
+        }
     }
 
     /// Tells which public client a request names. The log names it too, but the address goes on paying: anybody can name
@@ -64,12 +73,12 @@ impl Exchange {
         };
         let limits = self.0.edge.limits();
         let key = Key::User(tenant, user);
-        let mut layers = vec![limits.layer(Tier::PerUser, key)];
+        let mut layers: Vec<_> = limits.layer(Tier::PerUser, key).into_iter().collect();
         if let Some(route) = &route
             && route.policy.tier == Tier::Sensitive
             && !client_known
         {
-            layers.push(limits.layer(Tier::Sensitive, Key::Operation(&route.path, &key)));
+            layers.extend(limits.layer(Tier::Sensitive, Key::Operation(&route.path, &key)));
         }
         self.charge(&layers).await
     }
@@ -84,7 +93,7 @@ impl Exchange {
         let key = Key::Address(self.0.caller.address);
         let limits = self.0.edge.limits();
         let layer = limits.layer(Tier::Sensitive, Key::Operation(&route.path, &key));
-        self.charge(&[layer]).await
+        self.charge(layer.as_slice()).await
     }
 
     /// Counts the request as the address's, before anything is known of the sender but its address. Where a client is
@@ -122,12 +131,21 @@ impl Exchange {
         }
     }
 
-    fn layers_of_address(&self, tier: Tier) -> [Layer<'static>; 2] {
+    fn layers_of_address(&self, tier: Tier) -> Vec<Layer<'static>> {
         let limits = self.0.edge.limits();
-        [
-            limits.layer(Tier::Global, Key::All),
-            limits.layer(tier, Key::Address(self.0.caller.address)),
-        ]
+        let address = Key::Address(self.0.caller.address);
+        let mut layers: Vec<_> = limits.layer(Tier::Global, Key::All).into_iter().collect();
+        layers.extend(self.layer_of_address(tier));
+        layers.extend(limits.layer(Tier::PerSecond, address));
+        layers
+    }
+
+    /// An address that is suspicious has less.
+    fn layer_of_address(&self, tier: Tier) -> Option<Layer<'static>> {
+        let address = self.0.caller.address;
+        let mut layer = self.0.edge.limits().layer(tier, Key::Address(address))?;
+        layer.limit = self.0.edge.suspicion().limit(layer.limit, address, self.0.now);
+        Some(layer)
     }
 
     /// The address gets back what it has paid.
@@ -136,8 +154,13 @@ impl Exchange {
         if let Some(tier) = state.paid_by_address.take() {
             state.decision = None;
             let limits = self.0.edge.limits();
-            let address = limits.layer(tier, Key::Address(self.0.caller.address));
-            limits.give_back(&[address], self.0.now);
+            let per_second = limits.layer(Tier::PerSecond, Key::Address(self.0.caller.address));
+            let paid: Vec<_> = self
+                .layer_of_address(tier)
+                .into_iter()
+                .chain(per_second)
+                .collect();
+            limits.give_back(&paid, self.0.now);
         }
     }
 
@@ -149,8 +172,8 @@ impl Exchange {
         };
         let owed = match (owed, paid_by_address) {
             (false, _) => Vec::new(),
-            (true, None) => vec![limits.layer(Tier::Global, Key::All)],
-            (true, Some(tier)) => self.layers_of_address(tier).to_vec(),
+            (true, None) => limits.layer(Tier::Global, Key::All).into_iter().collect(),
+            (true, Some(tier)) => self.layers_of_address(tier),
         };
         self.decided(limits.take(&owed, layers, self.0.now).await)
     }
@@ -174,6 +197,16 @@ impl Exchange {
 
 /// The 429 of a limit.
 pub(super) fn too_many(decision: &Decision) -> Refusal {
+    if decision.tier == Tier::Quota {
+        let detail = format!(
+            "The quota of {} requests a month is used up. Try again in {} s.",
+            decision.limit, decision.reset_s
+        );
+        return Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail)
+            .code("quota_exceeded")
+            .title("Quota exceeded")
+            .retry_after(decision.reset_s);
+    }
     Refusal::new(
         StatusCode::TOO_MANY_REQUESTS,
         format!(

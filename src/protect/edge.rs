@@ -12,13 +12,15 @@ use crate::protect::attempts::Attempts;
 use crate::protect::cors::{self, RegisteredOrigins};
 use crate::protect::exchange::nothing_here;
 use crate::protect::headers;
+use crate::protect::limits::quota::Quotas;
 use crate::protect::limits::{Limits, Shared, Tier};
 use crate::protect::metrics::Metrics;
 use crate::protect::place::Place;
 use crate::protect::refusals::Refusals;
 use crate::protect::request_log::{Line, Logged};
 use crate::protect::routes::{Body, Payer, RouteInfo};
-use crate::storage::Store;
+use crate::protect::suspicion::Suspicion;
+use crate::storage::{Store, limits as changed_limits, plans};
 use crate::surface::{Refusal, Refused, Surface};
 use crate::tenants::Tenants;
 use actix_web::body::{BoxBody, MessageBody};
@@ -32,11 +34,18 @@ use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// More header lines than this are refused.
 const MAX_HEADERS: usize = 96;
 /// Longer heads than this, in bytes, are refused.
 const MAX_HEAD: usize = 32 * 1024;
+
+/// So many plans are known, over all tenants.
+const MAX_PLANS: i64 = 10_000;
+/// So many answers may wait at once because little is left of a limit.
+const MAX_DELAYED: usize = 1_024;
 
 /// What the layers share over all requests. Cheap to clone; goes into actix's app data.
 #[derive(Clone, Debug)]
@@ -47,7 +56,12 @@ struct Parts {
     config: Arc<Config>,
     clock: Clock,
     entropy: Entropy,
+    store: Store,
     limits: Limits,
+    quotas: Quotas,
+    suspicion: Suspicion,
+    /// Places for answers that wait.
+    delayed: Semaphore,
     attempts: Attempts,
     metrics: Metrics,
     refusals: Refusals,
@@ -76,7 +90,11 @@ impl Edge {
         let hsts = format!("max-age={}", config.http.hsts_max_age_s);
         Ok(Self(Arc::new(Parts {
             limits: Limits::new(config.limits.clone(), shared, clock.now()),
-            attempts: Attempts::new(store, &config.limits),
+            quotas: Quotas::new(store.clone()),
+            suspicion: Suspicion::new(&config.limits),
+            delayed: Semaphore::new(MAX_DELAYED),
+            attempts: Attempts::new(store.clone(), &config.limits),
+            store,
             metrics: Metrics::new()?,
             refusals: Refusals::default(),
             proxies: TrustedProxies::new(config.trusted_proxies.clone()),
@@ -107,6 +125,40 @@ impl Edge {
     /// The limits of this process.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Waits before an answer is sent. So many wait at most; the others are answered at once.
+    pub async fn slow_down(&self, delay: Duration) {
+        if let Ok(_place) = self.0.delayed.try_acquire() {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Monthly quotas.
+    pub fn quotas(&self) -> &Quotas {
+        &self.0.quotas
+    }
+
+    pub(super) fn suspicion(&self) -> &Suspicion {
+        &self.0.suspicion
+    }
+
+    /// Learns which limits and plans were changed. Called about once a second, and after a change on this replica.
+    ///
+    /// # Errors
+    /// When the database does not answer; what held before goes on.
+    pub async fn refresh_limits(&self) -> Result<(), Fault> {
+        let limits = &self.0.limits;
+        let mut conn = self.0.store.read().await?;
+        let changes = changed_limits::changes(&mut conn).await?;
+        if !limits.has_adopted(&changes) {
+            let plans = plans::all(&mut conn, MAX_PLANS).await?;
+            limits.adopt(&changes, plans);
+            if let Some(limit) = limits.of(Tier::Authentication) {
+                self.0.attempts.adopt(limit);
+            }
+        }
+        Ok(())
     }
 
     /// The authentication tier.
@@ -187,6 +239,12 @@ pub async fn outermost(
     cors::answer(&exchange, origin, response.headers_mut()).await;
     headers::complete(&exchange, response.headers_mut());
     let status = response.status();
+    if status == StatusCode::UNAUTHORIZED {
+        exchange.unauthorized();
+    }
+    if let Some(delay) = exchange.delay() {
+        exchange.edge().slow_down(delay).await;
+    }
     Ok(response.map_body(|_, body| line.follow(status, body)))
 }
 

@@ -19,7 +19,7 @@ use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// So many characters of a path are kept for the log.
@@ -295,11 +295,31 @@ impl Exchange {
         if decision.passed {
             return Ok(());
         }
+        Err(self.too_many_attempts(decision.reset_s))
+    }
+
+    /// The 429 for whoever has tried too often and may again after `wait_s` seconds.
+    pub fn too_many_attempts(&self, wait_s: u32) -> Refused {
         let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_ATTEMPTS)
             .title(TOO_MANY_ATTEMPTS)
-            .told(Advice::too_many_attempts(decision.reset_s))
-            .retry_after(decision.reset_s);
-        Err(self.refuse(refusal))
+            .told(Advice::too_many_attempts(wait_s))
+            .retry_after(wait_s);
+        self.refuse(refusal)
+    }
+
+    /// Tells that the answer is 401: what an address gets that many of is suspicious (R-LIM-26).
+    pub(super) fn unauthorized(&self) {
+        let edge = &self.0.edge;
+        if edge.suspicion().refused(self.0.caller.address, self.0.now) {
+            edge.refusals().tightened(self);
+        }
+    }
+
+    /// How long the answer is to wait, because little is left of a limit (R-LIM-27).
+    pub(super) fn delay(&self) -> Option<Duration> {
+        let config = &self.0.edge.config().limits;
+        let decision = self.0.state.borrow().decision?;
+        decision.delay(config.throttle_start_percent, config.throttle_max_delay_ms)
     }
 
     pub(super) fn accept_language(&self) -> Option<&str> {

@@ -24,6 +24,7 @@ mod reader;
 mod refusals;
 mod request_log;
 pub mod routes;
+mod suspicion;
 mod unread;
 
 pub use self::caller::CallerInfo;

@@ -3,6 +3,7 @@
 
 use crate::audit::Audit;
 use crate::protect::Exchange;
+use crate::protect::address::limit_key;
 use crate::protect::limits::Tier;
 use crate::types::{Event, EventType, Outcome, Timestamp};
 use std::collections::HashMap;
@@ -58,6 +59,33 @@ impl Refusals {
         if let Some(user) = state.user {
             event = event.user(user);
         }
+        audit.note(event);
+    }
+
+    /// Tells that an address gets less of its limits from now on.
+    pub(super) fn tightened(&self, exchange: &Exchange) {
+        tracing::warn!(
+            alert = "limit_tightened",
+            address = %limit_key(exchange.caller().address),
+            "an address gets less of its limits after a burst of refused credentials"
+        );
+        let Some(audit) = self.audit.get() else { return };
+        let Ok(id) = exchange.edge().entropy().uuid_v7(exchange.now()) else {
+            return;
+        };
+        let tenant = exchange.tenant().id;
+        let config = &exchange.edge().config().limits;
+        let event = Event::new(
+            id,
+            exchange.now(),
+            tenant,
+            EventType::LimitTightened,
+            Outcome::Success,
+        )
+        .by(exchange.caller())
+        .because("burst_of_refused_credentials")
+        .with("percent_left", config.tighten_percent)
+        .with("cooldown_seconds", config.cooldown_s);
         audit.note(event);
     }
 

@@ -80,6 +80,7 @@ impl Drop for Line {
                     .as_ref()
                     .map(|client| format!("{}/{client}", exchange.tenant().id)),
                 "user_id" => state.user.map(|user| user.to_string()),
+                "tenant" => Some(exchange.tenant().id.to_string()),
                 "all" => None,
                 _ => Some(limit_key(caller.address).to_string()),
             };
@@ -116,13 +117,12 @@ fn limited_key(tier: Tier, state: &State) -> &'static str {
         Tier::Global => "all",
         Tier::Public | Tier::Authentication => "address",
         Tier::PerUser => "user_id",
-        Tier::Standard | Tier::Expensive | Tier::Sensitive | Tier::PerKey => {
-            match (&state.client, state.user) {
-                (Some(_), _) => "client_id",
-                (None, Some(_)) if tier == Tier::Sensitive => "user_id",
-                _ => "address",
-            }
-        }
+        Tier::PerTenant => "tenant",
+        _ => match (&state.client, state.user) {
+            (Some(_), _) => "client_id",
+            (None, Some(_)) if tier == Tier::Sensitive => "user_id",
+            _ => "address",
+        },
     }
 }
 

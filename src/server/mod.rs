@@ -117,6 +117,9 @@ pub async fn start(service: Service, listeners: Listeners) -> Result<Running, Fa
     };
     // The first requests are to be shared with the other replicas already.
     service.edge.limits().tend().await;
+    if let Err(fault) = service.edge.refresh_limits().await {
+        tracing::warn!("limits changed while running hold once the database answers: {fault}");
+    }
     let mut tasks = vec![
         tokio::spawn(tend(service.edge.clone())),
         tokio::spawn(tend_limits(service.edge.clone())),
@@ -313,6 +316,12 @@ async fn tend_limits(edge: Edge) {
     loop {
         every.tick().await;
         edge.limits().tend().await;
+        if let Err(fault) = edge.refresh_limits().await {
+            tracing::debug!("changed limits are not known anew: {fault}");
+        }
+        if let Err(fault) = edge.quotas().flush().await {
+            tracing::debug!("what clients used of their quotas is added later: {fault}");
+        }
     }
 }
 

@@ -165,6 +165,9 @@ pub struct ClientMetadata {
     pub client_assertion_audience: AssertionAudience,
     /// Attributes of people that it is told whatever the scopes, besides those that scopes give.
     pub attributes: Vec<String>,
+    /// The plan whose limits it has; set by administrators only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// Origins whose scripts may read answers; the origins of its redirect URIs where empty.
     pub allowed_cors_origins: Vec<String>,
 }
@@ -230,6 +233,7 @@ impl Default for ClientMetadata {
             require_consent: true,
             client_assertion_audience: AssertionAudience::Issuer,
             attributes: Vec::new(),
+            plan: None,
             allowed_cors_origins: Vec::new(),
         }
     }

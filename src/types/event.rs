@@ -52,6 +52,12 @@ event_types! {
     DeviceDenied = "device_denied",
     /// A device code came from another client than its own.
     DeviceCodeMisused = "device_code_misused",
+    /// An account fails to be signed in to from many networks.
+    AccountAttacked = "account_attacked",
+    /// Many accounts fail to be signed in to from one network.
+    CredentialStuffingDetected = "credential_stuffing_detected",
+    /// Many accounts of a tenant fail to be signed in to at once.
+    PasswordSprayingDetected = "password_spraying_detected",
     /// Somebody signed in, or tried to.
     Login = "login",
     /// A session was ended by its user.
@@ -82,6 +88,16 @@ event_types! {
     RegistrationTokenCreated = "registration_token_created",
     /// An initial access token was deleted.
     RegistrationTokenDeleted = "registration_token_deleted",
+    /// Limits were changed while running.
+    LimitsUpdated = "limits_updated",
+    /// An address gets less of its limits after a burst of refusals.
+    LimitTightened = "limit_tightened",
+    /// A plan was made.
+    PlanCreated = "plan_created",
+    /// A plan was changed.
+    PlanUpdated = "plan_updated",
+    /// A plan was deleted.
+    PlanDeleted = "plan_deleted",
     /// A user was created.
     UserCreated = "user_created",
     /// A user was changed.

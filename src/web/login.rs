@@ -7,7 +7,7 @@ use super::new_password;
 use super::password;
 use super::request::{INTERACTION, Underway, name_of};
 use super::{account, device_approval, visited};
-use crate::account::{Proof, SignIn};
+use crate::account::{MayTry, Proof, SignIn};
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
 use crate::oidc::session_management;
@@ -23,11 +23,14 @@ use crate::visit::{Stop, Visit};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use askama::Template;
+use std::time::Duration;
 
 /// Path below the issuer.
 pub const PATH: &str = "/login";
 /// The parameter that says where to go after a sign-in that no application asked for.
 const NEXT: &str = "next";
+/// How long somebody waits who tries an attacked account from where it is not used.
+const SLOW: Duration = Duration::from_secs(1);
 /// Longest username that is shown again.
 const MAX_SHOWN: usize = 320;
 
@@ -243,10 +246,30 @@ pub(super) fn limited(visit: &Visit<'_>, refused: Refused, method: &str) -> Stop
 /// Checks username and password.
 pub(super) async fn sign_in(visit: &Visit<'_>, username: &str, password: &Secret) -> Result<SignIn, Stop> {
     let (accounts, caller) = (&visit.app.accounts, visit.exchange.caller());
-    accounts
-        .sign_in(visit.tenant, username, password, caller, visit.now)
+    let (tenant, now) = (visit.tenant, visit.now);
+    let failed = |fault| visit.fault(&fault);
+    match accounts
+        .may_try(tenant, username, caller, now)
         .await
-        .map_err(|fault| visit.fault(&fault))
+        .map_err(failed)?
+    {
+        MayTry::Yes => {}
+        MayTry::Slowly => visit.exchange.edge().slow_down(SLOW).await,
+        MayTry::After(wait_s) => {
+            let refused = visit.exchange.too_many_attempts(wait_s);
+            return Err(limited(visit, refused, "password"));
+        }
+    }
+    let result = accounts
+        .sign_in(tenant, username, password, caller, now)
+        .await
+        .map_err(failed)?;
+    let succeeded = !matches!(result, SignIn::Refused);
+    accounts
+        .tried(tenant, username, caller, succeeded, now)
+        .await
+        .map_err(failed)?;
+    Ok(result)
 }
 
 /// Begins or renews the session of a user who has just proved who it is, and goes on with what the sign-in is for.

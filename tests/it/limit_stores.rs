@@ -46,6 +46,7 @@ fn config(pairs: &[(&str, &str)]) -> LimitConfig {
 fn somebody(tier: Tier, client: &ClientId, n: u8) -> Key<'_> {
     match tier {
         Tier::Global => Key::All,
+        Tier::PerTenant => Key::Tenant(TenantId(uuid::Uuid::from_u128(u128::from(n)))),
         Tier::PerUser => Key::User(TenantId::FIRST, UserId(uuid::Uuid::from_u128(u128::from(n)))),
         Tier::Expensive | Tier::PerKey => Key::Client(TenantId::FIRST, client),
         _ => Key::Address(IpAddr::from([10, 0, 0, n])),
@@ -59,12 +60,17 @@ async fn take(limits: &Limits, layers: &[Layer<'_>], now: Timestamp) -> Decision
 on_both_stores! {
     /// "For each limit: the configured number passes and the next does not." Whichever of several replicas is asked.
     async fn the_configured_number_passes_and_the_next_does_not(store: LimitStore) {
-        let config = config(&[("limits.global.rate", "40"), ("limits.global.burst", "37")]);
+        let config = config(&[
+            ("limits.global.rate", "40"),
+            ("limits.global.burst", "37"),
+            ("limit.per_second_cap", "25"),
+            ("limit.per_tenant_cap", "35"),
+        ]);
         let clock = Clock::manual(START);
         let replicas = store.replicas(3, &config, &clock, START).await;
         let client = ClientId::parse("client").unwrap();
         for tier in Tier::ALL {
-            let layer = replicas[0].layer(tier, somebody(tier, &client, 1));
+            let Some(layer) = replicas[0].layer(tier, somebody(tier, &client, 1)) else { continue };
             for n in 0..layer.limit.burst {
                 let decision = take(&replicas[n as usize % replicas.len()], &[layer], START).await;
                 assert!(decision.passed, "{tier:?} {n}");
@@ -82,7 +88,7 @@ on_both_stores! {
             let wait = take(&replicas[0], &[layer], START).await.reset_s;
             assert!(take(&replicas[0], &[layer], START.plus_seconds(i64::from(wait))).await.passed, "{tier:?}");
             if tier != Tier::Global && tier != Tier::Expensive && tier != Tier::PerKey {
-                let other = replicas[0].layer(tier, somebody(tier, &client, 2));
+                let other = replicas[0].layer(tier, somebody(tier, &client, 2)).unwrap();
                 assert!(take(&replicas[0], &[other], START).await.passed, "{tier:?}: others are untouched");
             }
         }
@@ -93,7 +99,7 @@ on_both_stores! {
         let config = config(&[("limits.standard.rate", "1"), ("limits.standard.period_seconds", "1")]);
         let clock = Clock::manual(START);
         let replicas = store.replicas(2, &config, &clock, START).await;
-        let layer = replicas[0].layer(Tier::Standard, Key::Address(IpAddr::from([10, 0, 0, 1])));
+        let layer = replicas[0].layer(Tier::Standard, Key::Address(IpAddr::from([10, 0, 0, 1]))).unwrap();
         let mut passed = 0;
         for n in 0..=50_usize {
             let now = START.plus_micros(200_000 * n as i64);
@@ -109,8 +115,8 @@ on_both_stores! {
         let replicas = store.replicas(2, &config, &clock, START).await;
         let address = Key::Address(IpAddr::from([10, 0, 0, 1]));
         let layers = [
-            replicas[0].layer(Tier::Standard, address),
-            replicas[0].layer(Tier::Sensitive, Key::Operation("/x", &address)),
+            replicas[0].layer(Tier::Standard, address).unwrap(),
+            replicas[0].layer(Tier::Sensitive, Key::Operation("/x", &address)).unwrap(),
         ];
         for n in 0..20_usize {
             let decision = take(&replicas[n % replicas.len()], &layers, START).await;
@@ -220,7 +226,7 @@ async fn the_clock_is_the_stores() {
     let replicas = LimitStore::Redis
         .replicas(2, &config, &Clock::System, START)
         .await;
-    let layer = replicas[0].layer(Tier::Standard, Key::All);
+    let layer = replicas[0].layer(Tier::Standard, Key::All).unwrap();
     for _ in 0..5 {
         assert!(take(&replicas[0], &[layer], START).await.passed);
     }

@@ -150,6 +150,18 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/admin/v1/keys/rotate", Access::Admin("keys:write")),
     ("POST", "/admin/v1/keys/{kid}/retire", Access::Admin("keys:write")),
     ("POST", "/admin/v1/keys/{kid}/revoke", Access::Admin("keys:write")),
+    ("GET", "/admin/v1/limits", Access::Admin("limits:read")),
+    ("PATCH", "/admin/v1/limits", Access::Admin("limits:write")),
+    ("GET", "/admin/v1/plans", Access::Admin("limits:read")),
+    ("POST", "/admin/v1/plans", Access::Admin("limits:write")),
+    ("GET", "/admin/v1/plans/{name}", Access::Admin("limits:read")),
+    ("PATCH", "/admin/v1/plans/{name}", Access::Admin("limits:write")),
+    ("DELETE", "/admin/v1/plans/{name}", Access::Admin("limits:write")),
+    (
+        "GET",
+        "/admin/v1/clients/{client_id}/quota",
+        Access::Admin("limits:read"),
+    ),
     (
         "GET",
         "/admin/v1/registration-tokens",

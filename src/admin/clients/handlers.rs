@@ -92,6 +92,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
         registrar
             .check_sector(Some(&client.metadata), &metadata, &event)
             .await?;
+        registrar.check_plan(call.tenant(), &metadata).await?;
         // What takes away is not undone by giving back: a client that is enabled again begins anew.
         let disabled = client.enabled && !enabled;
         let changes = registry::apply(&mut client, metadata, enabled)?;

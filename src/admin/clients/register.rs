@@ -40,6 +40,7 @@ pub async fn register(
         return Err(Unregistered::NotAllowed(client_id));
     }
     let event = event.client(&client_id);
+    app.registrar.check_plan(tenant.id, &metadata).await?;
     app.registrar.check_sector(None, &metadata, &event).await?;
     let mut registered = app.registrar.make(tenant.id, client_id, metadata, now)?;
     registered.client.enabled = enabled.unwrap_or(true);

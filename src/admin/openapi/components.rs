@@ -14,6 +14,7 @@ const FILES: &[&str] = &[
     include_str!("schemas/grants.json"),
     include_str!("schemas/deliveries.json"),
     include_str!("schemas/keys.json"),
+    include_str!("schemas/limits.json"),
     include_str!("schemas/registration.json"),
     include_str!("schemas/tenants.json"),
     include_str!("schemas/audit.json"),
@@ -46,6 +47,7 @@ static SCHEMAS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     schemas.insert("SessionList".to_owned(), list_of("Session"));
     schemas.insert("GrantList".to_owned(), list_of("Grant"));
     schemas.insert("DeliveryList".to_owned(), list_of("Delivery"));
+    schemas.insert("PlanList".to_owned(), list_of("Plan"));
     schemas.insert("ConsentList".to_owned(), list_of("Consent"));
     schemas
 });

@@ -51,6 +51,7 @@ pub fn document(issuer: &Issuer) -> Value {
             {"name": "Grants", "description": "What applications hold of people: token families."},
             {"name": "Consents", "description": "What people have agreed to."},
             {"name": "Keys", "description": "Signing keys."},
+            {"name": "Limits", "description": "How much anybody may ask for."},
             {"name": "Tenants", "description": "Issuers with keys, clients and users of their own."},
             {"name": "Audit", "description": "The audit log."},
         ],

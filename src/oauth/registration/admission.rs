@@ -92,7 +92,7 @@ async fn administrator(app: &App, exchange: &Exchange, token: &str) -> Result<Ad
         }
     };
     let user_id = token.grant.as_ref().map(|grant| grant.user_id);
-    exchange.client(&token.client.client_id, user_id).await?;
+    exchange.client(&token.client, user_id).await?;
     let client_id = &token.client.client_id;
     if bearer::admin_scopes(app, &token).await?.has(SCOPE) {
         return Ok(Admission::Administrator(match user_id {

@@ -96,7 +96,7 @@ async fn authenticate(
     match found.filter(|client| is_own && client.enabled) {
         Some(client) => {
             exchange.allow_origins(client.metadata.cors_origins());
-            exchange.client(&client.client_id, None).await?;
+            exchange.client(&client, None).await?;
             Ok((client, Secret::new(token.to_owned())))
         }
         None => {

@@ -1,17 +1,29 @@
 //! Rate limits: which there are, whom they count, and what they say.
 
 mod bucket;
+mod effective;
+pub mod quota;
 mod shared;
 
 pub use self::shared::Shared;
 
 use self::bucket::{Buckets, Taken};
+use self::effective::{Effective, per_second};
 use crate::config::{Limit, LimitConfig};
 use crate::fault::Fault;
 use crate::protect::address::limit_key;
+use crate::storage::clients::Client;
+use crate::storage::limits::ChangedLimits;
+use crate::storage::plans::Plan;
 use crate::types::{ClientId, TenantId, Timestamp, UserId};
+use arc_swap::ArcSwap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Answers under a smaller limit than this are not delayed.
+const LEAST_THROTTLED: u32 = 10;
 
 /// A class of requests with a limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,11 +45,19 @@ pub enum Tier {
     PerKey,
     /// All requests together.
     Global,
+    /// A client or address in one second, where that is set.
+    PerSecond,
+    /// All requests of a tenant's clients in one second, where that is set.
+    PerTenant,
+    /// A client in one second, where its plan or the configuration says so: smooths what comes all at once.
+    Spike,
+    /// A client in a calendar month (see [`quota`]).
+    Quota,
 }
 
 impl Tier {
     /// Every tier.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Standard,
         Self::Expensive,
         Self::Authentication,
@@ -46,6 +66,10 @@ impl Tier {
         Self::PerUser,
         Self::PerKey,
         Self::Global,
+        Self::PerSecond,
+        Self::PerTenant,
+        Self::Spike,
+        Self::Quota,
     ];
 
     /// The name in `RateLimit-Policy`, in logs and metrics.
@@ -59,11 +83,21 @@ impl Tier {
             Self::PerUser => "per_user",
             Self::PerKey => "per_key",
             Self::Global => "global",
+            Self::PerSecond => "per_second",
+            Self::PerTenant => "per_tenant",
+            Self::Spike => "spike",
+            Self::Quota => "quota",
         }
     }
 
-    fn limit(self, config: &LimitConfig) -> Limit {
-        match self {
+    /// Whether the admin API changes it for everybody; the others are matters of plans.
+    pub const fn is_changeable(self) -> bool {
+        !matches!(self, Self::Spike | Self::Quota)
+    }
+
+    /// The configured limit, `None` where there is none.
+    fn limit(self, config: &LimitConfig) -> Option<Limit> {
+        Some(match self {
             Self::Standard => config.standard,
             Self::Expensive => config.expensive,
             Self::Authentication => config.authentication,
@@ -72,7 +106,10 @@ impl Tier {
             Self::PerUser => config.per_user,
             Self::PerKey => config.per_key,
             Self::Global => config.global,
-        }
+            Self::PerSecond => per_second(config.per_second_cap?),
+            Self::PerTenant => per_second(config.per_tenant_cap?),
+            Self::Spike | Self::Quota => return None,
+        })
     }
 }
 
@@ -87,6 +124,8 @@ pub enum Key<'a> {
     Client(TenantId, &'a ClientId),
     /// A user.
     User(TenantId, UserId),
+    /// All clients of a tenant.
+    Tenant(TenantId),
     /// A caller at one operation, named by its route.
     Operation(&'a str, &'a Key<'a>),
 }
@@ -120,6 +159,10 @@ impl Key<'_> {
                 bytes.extend_from_slice(tenant.0.as_bytes());
                 bytes.extend_from_slice(user.0.as_bytes());
             }
+            Self::Tenant(tenant) => {
+                bytes.push(5);
+                bytes.extend_from_slice(tenant.0.as_bytes());
+            }
             Self::Operation(route, caller) => {
                 bytes.push(4);
                 bytes.extend_from_slice(route.as_bytes());
@@ -149,6 +192,21 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// How long the answer to a request that passed is to wait: nothing up to `start_percent` of the limit, then more and
+    /// more up to `max_ms` for the last one. Limits of a few requests delay nothing.
+    pub(super) fn delay(&self, start_percent: u32, max_ms: u64) -> Option<Duration> {
+        let is_rate = !matches!(self.tier, Tier::Authentication | Tier::Quota);
+        if !self.passed || !is_rate || self.limit < LEAST_THROTTLED {
+            return None;
+        }
+        let limit = u64::from(self.limit);
+        let used = limit - u64::from(self.remaining).min(limit);
+        let start = limit * u64::from(start_percent) / 100;
+        let beyond = used.checked_sub(start).filter(|beyond| *beyond > 0)?;
+        let delay = max_ms.saturating_mul(beyond) / (limit - start).max(1);
+        (delay > 0).then(|| Duration::from_millis(delay))
+    }
+
     /// The one that a caller should heed: a refusal, else what has least left.
     #[must_use]
     pub fn tighter(self, other: Self) -> Self {
@@ -174,7 +232,7 @@ pub struct Layer<'a> {
 /// While that does not answer, memory, which has counted on, decides alone.
 #[derive(Debug)]
 pub struct Limits {
-    config: LimitConfig,
+    effective: ArcSwap<Effective>,
     tiers: [Buckets; Tier::ALL.len()],
     secrets: [RandomState; 2],
     epoch: i64,
@@ -185,7 +243,7 @@ impl Limits {
     /// Limits that nobody has used yet.
     pub fn new(config: LimitConfig, shared: Option<Shared>, now: Timestamp) -> Self {
         Self {
-            config,
+            effective: ArcSwap::from_pointee(Effective::of(config)),
             tiers: Tier::ALL.map(|_| Buckets::new()),
             secrets: [RandomState::new(), RandomState::new()],
             epoch: now.micros(),
@@ -193,13 +251,38 @@ impl Limits {
         }
     }
 
-    /// A tier's limit for somebody.
-    pub fn layer<'a>(&self, tier: Tier, key: Key<'a>) -> Layer<'a> {
-        Layer {
-            tier,
-            key,
-            limit: tier.limit(&self.config),
-        }
+    /// A tier's limit for somebody, where the tier has one.
+    pub fn layer<'a>(&self, tier: Tier, key: Key<'a>) -> Option<Layer<'a>> {
+        let limit = self.of(tier)?;
+        Some(Layer { tier, key, limit })
+    }
+
+    /// A tier's limit that holds right now, `None` where there is none.
+    pub fn of(&self, tier: Tier) -> Option<Limit> {
+        self.effective.load().tier(tier)
+    }
+
+    /// A tier's limit for a client, as its plan has it.
+    pub fn layer_of_client<'a>(&self, tier: Tier, key: Key<'a>, client: &Client) -> Option<Layer<'a>> {
+        let limit = self.effective.load().for_client(tier, plan_of(client).as_ref())?;
+        Some(Layer { tier, key, limit })
+    }
+
+    /// How many requests a client may make in a month, `None` for any number.
+    pub fn quota_of(&self, client: &Client) -> Option<u32> {
+        self.effective.load().quota(plan_of(client).as_ref())
+    }
+
+    /// Whether these changes hold already.
+    pub fn has_adopted(&self, changes: &ChangedLimits) -> bool {
+        self.effective.load().is_of(changes)
+    }
+
+    /// Lets changes hold from now on. What callers have used stays used.
+    pub fn adopt(&self, changes: &ChangedLimits, plans: Vec<Plan>) {
+        let configured = self.effective.load().configured().clone();
+        let effective = Effective::changed(configured, changes, plans);
+        self.effective.store(Arc::new(effective));
     }
 
     /// Takes one request off several limits: off all of them, or off none when one refuses. Gives the tightest. `owed`
@@ -294,6 +377,12 @@ impl Limits {
     }
 }
 
+/// The plan that a client is on.
+fn plan_of(client: &Client) -> Option<(TenantId, String)> {
+    let plan = client.metadata.plan.as_ref()?;
+    Some((client.tenant_id, plan.clone()))
+}
+
 fn tightest(layers: &[Layer<'_>], taken: &[Taken]) -> Option<Decision> {
     let decisions = layers
         .iter()
@@ -320,6 +409,14 @@ mod tests {
             count_failures_only: false,
             redis_url: None,
             redis_timeout_ms: 0,
+            per_second_cap: None,
+            per_tenant_cap: None,
+            quota_month: None,
+            spike_rate: None,
+            throttle_start_percent: 80,
+            throttle_max_delay_ms: 0,
+            tighten_percent: 50,
+            cooldown_s: 900,
         }
     }
 
@@ -337,7 +434,9 @@ mod tests {
     }
 
     fn take(limits: &Limits, tier: Tier, key: Key<'_>, now: Timestamp) -> Decision {
-        limits.take_here(&[limits.layer(tier, key)], now).unwrap()
+        limits
+            .take_here(&[limits.layer(tier, key).unwrap()], now)
+            .unwrap()
     }
 
     const START: Timestamp = Timestamp::from_micros(0);
@@ -406,8 +505,8 @@ mod tests {
         };
         let limits = Limits::new(config, None, START);
         let layers = [
-            limits.layer(Tier::Standard, address(1)),
-            limits.layer(Tier::Sensitive, address(1)),
+            limits.layer(Tier::Standard, address(1)).unwrap(),
+            limits.layer(Tier::Sensitive, address(1)).unwrap(),
         ];
         for _ in 0..2 {
             let decision = limits.take_here(&layers, START).unwrap();
@@ -424,9 +523,9 @@ mod tests {
     fn what_is_given_back_can_be_taken_again() {
         let limits = limits(1, 60, 1);
         assert!(take(&limits, Tier::Standard, address(1), START).passed);
-        limits.give_back(&[limits.layer(Tier::Standard, address(1))], START);
+        limits.give_back(&[limits.layer(Tier::Standard, address(1)).unwrap()], START);
         assert!(take(&limits, Tier::Standard, address(1), START).passed);
-        limits.give_back(&[limits.layer(Tier::Standard, address(2))], START);
+        limits.give_back(&[limits.layer(Tier::Standard, address(2)).unwrap()], START);
         assert!(take(&limits, Tier::Standard, address(2), START).passed);
         assert!(
             !take(&limits, Tier::Standard, address(2), START).passed,

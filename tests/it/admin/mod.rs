@@ -4,6 +4,7 @@ mod audit;
 mod clients;
 mod grants;
 mod keys;
+mod limits;
 mod openapi;
 mod rights;
 mod users;

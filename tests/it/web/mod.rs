@@ -3,6 +3,7 @@
 mod account;
 mod consent;
 mod forms;
+mod guessing;
 mod language;
 mod login;
 mod logout;
