@@ -1,16 +1,18 @@
--- Failed sign-ins by account and network, both hashed: which pairs have to wait, which networks try many accounts, and
--- from where an account's owner has signed in.
+-- Failed sign-ins by account and place: which pairs have to wait, from which places many accounts are tried, and from where
+-- an account's owner has signed in. An account is named by a keyed hash of what was typed, whether there is such an
+-- account or not; a place is the hash of a network or of a device's cookie.
 CREATE TABLE sign_in_watch (
     tenant_id   UUID        NOT NULL,
     account     BYTEA       NOT NULL,
-    network     BYTEA       NOT NULL,
+    place       BYTEA       NOT NULL,
     failures    BIGINT      NOT NULL,
     failed_at   TIMESTAMPTZ,
-    -- Until when the network is one that the account is used from.
+    -- Until when the account is known to be used from the place.
     known_until TIMESTAMPTZ,
     expires_at  TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (tenant_id, account, network)
+    PRIMARY KEY (tenant_id, account, place)
 );
-CREATE INDEX sign_in_watch_network ON sign_in_watch (tenant_id, network, failed_at);
+CREATE INDEX sign_in_watch_account ON sign_in_watch (tenant_id, account, failed_at);
+CREATE INDEX sign_in_watch_place ON sign_in_watch (place, failed_at);
 CREATE INDEX sign_in_watch_failed ON sign_in_watch (tenant_id, failed_at);
 CREATE INDEX sign_in_watch_expires ON sign_in_watch (expires_at);

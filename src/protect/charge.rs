@@ -5,7 +5,7 @@ use crate::protect::limits::{Decision, Key, Layer, Tier};
 use crate::protect::routes::Payer;
 use crate::storage::clients::Client;
 use crate::surface::{Refusal, Refused};
-use crate::types::UserId;
+use crate::types::{ClientId, UserId};
 use actix_web::http::StatusCode;
 
 impl Exchange {

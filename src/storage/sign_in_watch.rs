@@ -39,7 +39,7 @@ pub struct Pressure {
 /// What is known of a pair.
 pub async fn find(db: impl Into<Db<'_>>, pair: Pair<'_>) -> Result<Option<Standing>, Fault> {
     const SQL: &str = "SELECT failures, failed_at, known_until FROM sign_in_watch
-        WHERE tenant_id = $1 AND account = $2 AND network = $3";
+        WHERE tenant_id = $1 AND account = $2 AND place = $3";
     on!(db, |conn| sqlx::query_as(SQL)
         .bind(pair.tenant)
         .bind(pair.account)
@@ -51,7 +51,7 @@ pub async fn find(db: impl Into<Db<'_>>, pair: Pair<'_>) -> Result<Option<Standi
 pub async fn pressure(db: impl Into<Db<'_>>, pair: Pair<'_>, since: Timestamp) -> Result<Pressure, Fault> {
     const SQL: &str = "SELECT CAST(coalesce(sum(failures), 0) AS BIGINT) AS failures, count(*) AS networks
         FROM (SELECT failures FROM sign_in_watch
-            WHERE tenant_id = $1 AND account = $2 AND failed_at > $3 LIMIT 200) AS recent";
+            WHERE tenant_id = $1 AND account = $2 AND failed_at > $3 ORDER BY failed_at DESC LIMIT 200) AS recent";
     on!(db, |conn| sqlx::query_as(SQL)
         .bind(pair.tenant)
         .bind(pair.account)
@@ -67,10 +67,9 @@ pub async fn failed(
     rested: Timestamp,
     expires_at: Timestamp,
 ) -> Result<i64, Fault> {
-    const SQL: &str =
-        "INSERT INTO sign_in_watch (tenant_id, account, network, failures, failed_at, expires_at)
+    const SQL: &str = "INSERT INTO sign_in_watch (tenant_id, account, place, failures, failed_at, expires_at)
         VALUES ($1, $2, $3, 1, $4, $6)
-        ON CONFLICT (tenant_id, account, network) DO UPDATE SET
+        ON CONFLICT (tenant_id, account, place) DO UPDATE SET
             failures = CASE WHEN sign_in_watch.failed_at < $5 THEN 1 ELSE sign_in_watch.failures + 1 END,
             failed_at = excluded.failed_at,
             expires_at = CASE WHEN sign_in_watch.expires_at > excluded.expires_at
@@ -88,9 +87,9 @@ pub async fn failed(
 
 /// Notes a success: the failures are forgotten, and the network is known until `known_until`.
 pub async fn succeeded(db: impl Into<Db<'_>>, pair: Pair<'_>, known_until: Timestamp) -> Result<(), Fault> {
-    const SQL: &str = "INSERT INTO sign_in_watch (tenant_id, account, network, failures, known_until, expires_at)
+    const SQL: &str = "INSERT INTO sign_in_watch (tenant_id, account, place, failures, known_until, expires_at)
         VALUES ($1, $2, $3, 0, $4, $4)
-        ON CONFLICT (tenant_id, account, network) DO UPDATE SET
+        ON CONFLICT (tenant_id, account, place) DO UPDATE SET
             failures = 0, failed_at = NULL, known_until = excluded.known_until, expires_at = excluded.expires_at";
     changed!(
         db,
@@ -111,9 +110,8 @@ pub async fn accounts_of_network(
     most: i64,
 ) -> Result<i64, Fault> {
     const SQL: &str = "SELECT count(*) FROM (SELECT account FROM sign_in_watch
-        WHERE tenant_id = $1 AND network = $2 AND failed_at > $3 LIMIT $4) AS recent";
+        WHERE place = $1 AND failed_at > $2 LIMIT $3) AS recent";
     on!(db, |conn| sqlx::query_scalar(SQL)
-        .bind(pair.tenant)
         .bind(pair.network)
         .bind(since)
         .bind(most)
@@ -138,7 +136,7 @@ pub async fn accounts_of_tenant(
 
 /// Removes what says nothing any more, `limit` rows at most. Gives how many there were.
 pub async fn purge(db: impl Into<Db<'_>>, now: Timestamp, limit: i64) -> Result<u64, Fault> {
-    const SQL: &str = "DELETE FROM sign_in_watch WHERE (tenant_id, account, network) IN
-        (SELECT tenant_id, account, network FROM sign_in_watch WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    const SQL: &str = "DELETE FROM sign_in_watch WHERE (tenant_id, account, place) IN
+        (SELECT tenant_id, account, place FROM sign_in_watch WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
     changed!(db, sqlx::query(SQL).bind(now).bind(limit))
 }

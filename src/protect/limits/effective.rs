@@ -37,9 +37,12 @@ impl Effective {
     /// With these changes and plans.
     pub(super) fn changed(configured: LimitConfig, changes: &ChangedLimits, plans: Vec<Plan>) -> Self {
         let limit = |tier: Tier| {
-            let limit = tier.limit(&configured)?;
             let change = changes.overrides.get(tier.as_str()).copied();
-            Some(change.map_or(limit, |change| change.over(limit)))
+            // A limit that is not configured is there once a rate is said.
+            let base = tier
+                .limit(&configured)
+                .or_else(|| change?.rate.filter(|_| tier.is_changeable()).map(per_second))?;
+            Some(change.map_or(base, |change| change.over(base)))
         };
         let plan = |plan: Plan| ((plan.tenant_id, plan.name), plan.terms.0);
         Self {

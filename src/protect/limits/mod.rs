@@ -1,219 +1,29 @@
-//! Rate limits: which there are, whom they count, and what they say.
+//! Rate limits: what there is to take from, and how a request takes from all of it at once.
 
 mod bucket;
+mod decision;
 mod effective;
+mod key;
 pub mod quota;
 mod shared;
+mod tier;
 
+pub use self::decision::Decision;
+pub use self::key::Key;
 pub use self::shared::Shared;
+pub use self::tier::Tier;
 
 use self::bucket::{Buckets, Taken};
-use self::effective::{Effective, per_second};
+use self::effective::Effective;
 use crate::config::{Limit, LimitConfig};
 use crate::fault::Fault;
-use crate::protect::address::limit_key;
 use crate::storage::clients::Client;
 use crate::storage::limits::ChangedLimits;
 use crate::storage::plans::Plan;
-use crate::types::{ClientId, TenantId, Timestamp, UserId};
+use crate::types::{TenantId, Timestamp};
 use arc_swap::ArcSwap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::net::IpAddr;
+use std::hash::RandomState;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Answers under a smaller limit than this are not delayed.
-const LEAST_THROTTLED: u32 = 10;
-
-/// A class of requests with a limit of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tier {
-    /// Ordinary requests: by client once it is authenticated, else by address.
-    Standard,
-    /// Exports, reports, key generation: by client.
-    Expensive,
-    /// Attempts with a secret, by address. Counted in the database (see [`crate::protect::attempts`]); a route of this
-    /// tier counts as `Standard` besides.
-    Authentication,
-    /// Sensitive operations: by operation and caller.
-    Sensitive,
-    /// Metadata, JWKS and static files, by address.
-    Public,
-    /// All requests of one user.
-    PerUser,
-    /// All requests of one API key.
-    PerKey,
-    /// All requests together.
-    Global,
-    /// A client or address in one second, where that is set.
-    PerSecond,
-    /// All requests of a tenant's clients in one second, where that is set.
-    PerTenant,
-    /// A client in one second, where its plan or the configuration says so: smooths what comes all at once.
-    Spike,
-    /// A client in a calendar month (see [`quota`]).
-    Quota,
-}
-
-impl Tier {
-    /// Every tier.
-    pub const ALL: [Self; 12] = [
-        Self::Standard,
-        Self::Expensive,
-        Self::Authentication,
-        Self::Sensitive,
-        Self::Public,
-        Self::PerUser,
-        Self::PerKey,
-        Self::Global,
-        Self::PerSecond,
-        Self::PerTenant,
-        Self::Spike,
-        Self::Quota,
-    ];
-
-    /// The name in `RateLimit-Policy`, in logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Standard => "standard",
-            Self::Expensive => "expensive",
-            Self::Authentication => "authentication",
-            Self::Sensitive => "sensitive",
-            Self::Public => "public",
-            Self::PerUser => "per_user",
-            Self::PerKey => "per_key",
-            Self::Global => "global",
-            Self::PerSecond => "per_second",
-            Self::PerTenant => "per_tenant",
-            Self::Spike => "spike",
-            Self::Quota => "quota",
-        }
-    }
-
-    /// Whether the admin API changes it for everybody; the others are matters of plans.
-    pub const fn is_changeable(self) -> bool {
-        !matches!(self, Self::Spike | Self::Quota)
-    }
-
-    /// The configured limit, `None` where there is none.
-    fn limit(self, config: &LimitConfig) -> Option<Limit> {
-        Some(match self {
-            Self::Standard => config.standard,
-            Self::Expensive => config.expensive,
-            Self::Authentication => config.authentication,
-            Self::Sensitive => config.sensitive,
-            Self::Public => config.public,
-            Self::PerUser => config.per_user,
-            Self::PerKey => config.per_key,
-            Self::Global => config.global,
-            Self::PerSecond => per_second(config.per_second_cap?),
-            Self::PerTenant => per_second(config.per_tenant_cap?),
-            Self::Spike | Self::Quota => return None,
-        })
-    }
-}
-
-/// Who is counted.
-#[derive(Clone, Copy, Debug)]
-pub enum Key<'a> {
-    /// Everybody together.
-    All,
-    /// An address; IPv6 by /64.
-    Address(IpAddr),
-    /// An authenticated client.
-    Client(TenantId, &'a ClientId),
-    /// A user.
-    User(TenantId, UserId),
-    /// All clients of a tenant.
-    Tenant(TenantId),
-    /// A caller at one operation, named by its route.
-    Operation(&'a str, &'a Key<'a>),
-}
-
-impl Key<'_> {
-    /// A key of constant size. The hash is keyed with two secrets of this process: nobody can make two keys meet.
-    fn digest(&self, secrets: &[RandomState; 2]) -> u128 {
-        let [high, low] = secrets;
-        let text = self.to_bytes();
-        u128::from(high.hash_one(&text)) << 64 | u128::from(low.hash_one(&text))
-    }
-
-    fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
-        match self {
-            Self::All => bytes.push(0),
-            Self::Address(address) => {
-                bytes.push(1);
-                match limit_key(address) {
-                    IpAddr::V4(address) => bytes.extend_from_slice(&address.octets()),
-                    IpAddr::V6(address) => bytes.extend_from_slice(&address.octets()),
-                }
-            }
-            Self::Client(tenant, client) => {
-                bytes.push(2);
-                bytes.extend_from_slice(tenant.0.as_bytes());
-                bytes.extend_from_slice(client.as_str().as_bytes());
-            }
-            Self::User(tenant, user) => {
-                bytes.push(3);
-                bytes.extend_from_slice(tenant.0.as_bytes());
-                bytes.extend_from_slice(user.0.as_bytes());
-            }
-            Self::Tenant(tenant) => {
-                bytes.push(5);
-                bytes.extend_from_slice(tenant.0.as_bytes());
-            }
-            Self::Operation(route, caller) => {
-                bytes.push(4);
-                bytes.extend_from_slice(route.as_bytes());
-                bytes.push(0);
-                bytes.extend_from_slice(&caller.to_bytes());
-            }
-        }
-        bytes
-    }
-}
-
-/// What a limit says to one request, as its headers tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Which limit.
-    pub tier: Tier,
-    /// Whether the request passes.
-    pub passed: bool,
-    /// So many requests at once.
-    pub limit: u32,
-    /// In so many seconds a used-up limit is whole again.
-    pub window_s: u32,
-    /// So many more pass right now.
-    pub remaining: u32,
-    /// Seconds until the limit is whole again; after a refusal, until one request passes.
-    pub reset_s: u32,
-}
-
-impl Decision {
-    /// How long the answer to a request that passed is to wait: nothing up to `start_percent` of the limit, then more and
-    /// more up to `max_ms` for the last one. Limits of a few requests delay nothing.
-    pub(super) fn delay(&self, start_percent: u32, max_ms: u64) -> Option<Duration> {
-        let is_rate = !matches!(self.tier, Tier::Authentication | Tier::Quota);
-        if !self.passed || !is_rate || self.limit < LEAST_THROTTLED {
-            return None;
-        }
-        let limit = u64::from(self.limit);
-        let used = limit - u64::from(self.remaining).min(limit);
-        let start = limit * u64::from(start_percent) / 100;
-        let beyond = used.checked_sub(start).filter(|beyond| *beyond > 0)?;
-        let delay = max_ms.saturating_mul(beyond) / (limit - start).max(1);
-        (delay > 0).then(|| Duration::from_millis(delay))
-    }
-
-    /// The one that a caller should heed: a refusal, else what has least left.
-    #[must_use]
-    pub fn tighter(self, other: Self) -> Self {
-        let rank = |decision: &Self| (decision.passed, decision.remaining, u32::MAX - decision.window_s);
-        if rank(&other) < rank(&self) { other } else { self }
-    }
-}
 
 /// One limit of a request: which, for whom, and how much.
 #[derive(Clone, Copy, Debug)]
@@ -395,6 +205,7 @@ fn tightest(layers: &[Layer<'_>], taken: &[Taken]) -> Option<Decision> {
 mod tests {
     use super::bucket::{FIRST_SWEEP, MAX_KEYS, SHARDS};
     use super::*;
+    use std::net::IpAddr;
 
     fn config(limit: Limit) -> LimitConfig {
         LimitConfig {
@@ -561,12 +372,5 @@ mod tests {
             );
         }
         assert!(limits.keys() < SHARDS * FIRST_SWEEP * 4, "{}", limits.keys());
-    }
-
-    #[test]
-    fn tiers_stand_at_their_places() {
-        for (index, tier) in Tier::ALL.into_iter().enumerate() {
-            assert_eq!(tier as usize, index);
-        }
     }
 }
