@@ -15,4 +15,5 @@ CREATE TABLE sign_in_watch (
 CREATE INDEX sign_in_watch_account ON sign_in_watch (tenant_id, account, failed_at);
 CREATE INDEX sign_in_watch_place ON sign_in_watch (place, failed_at);
 CREATE INDEX sign_in_watch_failed ON sign_in_watch (tenant_id, failed_at);
+CREATE INDEX sign_in_watch_known ON sign_in_watch (tenant_id, account, known_until) WHERE known_until IS NOT NULL;
 CREATE INDEX sign_in_watch_expires ON sign_in_watch (expires_at);

@@ -172,18 +172,14 @@ fn replicas_that_share_a_store_decide_like_one() {
 /// R-LIM-15: "200 parallel on 2 instances, limit 100 → exactly 100 pass."
 #[tokio::test]
 async fn r_lim_15_of_200_at_once_at_two_replicas_exactly_100_pass() {
-    if !LimitStore::Redis.is_available() {
-        return;
-    }
-    let mut settings: Vec<_> = LimitStore::Redis.settings();
-    settings.extend([
-        ("limits.standard.rate", "100".to_owned()),
-        ("limits.standard.period_seconds", "86400".to_owned()),
-    ]);
-    let settings: Vec<_> = settings
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
+    let Some(redis) = OwnRedis::start() else { return };
+    let url = redis.url();
+    let settings = [
+        ("redis_url", url.as_str()),
+        ("redis.timeout_ms", PATIENCE_MS),
+        ("limits.standard.rate", "100"),
+        ("limits.standard.period_seconds", "86400"),
+    ];
     let one = TestApp::spawn_with(Engine::Sqlite, &settings).await;
     let other = one.replica().await;
     let client = one.client("orders:read", |_| {}).await;
@@ -242,15 +238,13 @@ async fn the_clock_is_the_stores() {
 /// Who does not say who it is is counted by address over all replicas, also where a client was expected.
 #[tokio::test]
 async fn callers_without_credentials_are_counted_together() {
-    if !LimitStore::Redis.is_available() {
-        return;
-    }
-    let mut settings: Vec<_> = LimitStore::Redis.settings();
-    settings.push(("limits.standard.rate", "10".to_owned()));
-    let settings: Vec<_> = settings
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
+    let Some(redis) = OwnRedis::start() else { return };
+    let url = redis.url();
+    let settings = [
+        ("redis_url", url.as_str()),
+        ("redis.timeout_ms", PATIENCE_MS),
+        ("limits.standard.rate", "10"),
+    ];
     let one = TestApp::spawn_with(Engine::Sqlite, &settings).await;
     let other = one.replica().await;
     for n in 0..14 {

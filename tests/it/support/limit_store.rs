@@ -42,17 +42,6 @@ impl LimitStore {
         available
     }
 
-    /// The settings of a server that counts there.
-    pub fn settings(self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Memory => Vec::new(),
-            Self::Redis => vec![
-                ("redis_url", redis_url().expect("is_available was asked")),
-                ("redis.timeout_ms", PATIENCE_MS.to_owned()),
-            ],
-        }
-    }
-
     /// So many replicas' limits, counted together on Redis; in memory there is only one that counts.
     pub async fn replicas(
         self,

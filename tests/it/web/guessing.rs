@@ -55,7 +55,7 @@ on_both_engines! {
         let app = TestApp::spawn_with(engine, &FAST).await;
         app.user("alice").await;
         let mut refusals = Vec::new();
-        for username in ["alice", "nobody"] {
+        for username in ["alice", "mallory"] {
             let mut browser = Browser::new(&app);
             for n in 0..10 {
                 if n % 5 == 0 {
