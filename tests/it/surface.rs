@@ -307,9 +307,7 @@ async fn another_content_type_is_415() {
 /// Applications open the pages of an authorization and a logout in pop-ups; nobody else's window is tied to ours.
 fn opener_policy(path: &str) -> &'static str {
     match path {
-        "/oauth2/authorize" | "/login" | "/login/password" | "/consent" | "/oauth2/logout" => {
-            "unsafe-none"
-        }
+        "/oauth2/authorize" | "/login" | "/login/password" | "/consent" | "/oauth2/logout" => "unsafe-none",
         _ => "same-origin",
     }
 }
