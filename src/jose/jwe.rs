@@ -1,5 +1,6 @@
-//! JSON Web Encryption (RFC 7516) in the compact form, for one reader: what a client registered to get encrypted. This
-//! server reads none. josekit makes it, and draws content keys, nonces and ephemeral keys from OpenSSL itself.
+//! JSON Web Encryption (RFC 7516) in the compact form, for one reader: what a client registered to get encrypted.
+//! josekit makes it, and draws content keys, nonces and ephemeral keys from OpenSSL itself. What others encrypt to this server
+//! is read in `decrypt/`.
 
 use crate::fault::Fault;
 use crate::jose::jwk::{kid, material, public_members};

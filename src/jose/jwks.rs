@@ -1,10 +1,9 @@
 //! The key set as it is published.
 
-use crate::jose::VerifyingKey;
 use crate::types::base64url;
 use bytes::Bytes;
 use ring::digest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A JWK set (RFC 7517 §5) made ready once and sent without copying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +15,8 @@ pub struct PublishedJwks {
 }
 
 impl PublishedJwks {
-    /// The set of these keys, in this order.
-    pub fn of<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>) -> Self {
-        let keys: Vec<_> = keys.into_iter().map(VerifyingKey::to_jwk).collect();
+    /// The set of these public keys, in this order.
+    pub fn of(keys: &[Value]) -> Self {
         let body = json!({ "keys": keys }).to_string();
         let digest = digest::digest(&digest::SHA256, body.as_bytes());
         Self {
