@@ -39,8 +39,8 @@ enum Command {
     /// new next key is published. A next key that verifiers may not know yet is waited for; `activates_at` says how long.
     ///
     /// With --purpose it is the server's own key that is replaced: `mac` behind codes and refresh tokens, `seal` behind
-    /// requests under way, `data` behind personal data. With --compromised what the old key made is worth nothing from
-    /// now on: after `mac` everybody signs in again at every application.
+    /// requests under way, `data` behind personal data, `enc_rsa` and `enc_ec` to which clients encrypt. With --compromised
+    /// what the old key made is worth nothing from now on: after `mac` everybody signs in again at every application.
     #[command(
         after_help = "Examples:\n  grantor keys rotate --alg RS256\n  grantor keys rotate --purpose mac --immediate --compromised"
     )]
@@ -48,7 +48,7 @@ enum Command {
         /// Algorithm [default: all]
         #[arg(long, value_parser = algorithm)]
         alg: Option<Algorithm>,
-        /// A key of the server's own instead of signing keys: mac, seal or data
+        /// A key of the server's own instead of signing keys: mac, seal, data, enc_rsa or enc_ec
         #[arg(long, value_parser = purpose, conflicts_with = "alg")]
         purpose: Option<Purpose>,
         /// Do not wait: verifiers with an older copy of the published set may refuse tokens until they fetch it again
@@ -232,7 +232,7 @@ fn purpose(text: &str) -> Result<Purpose, String> {
     let found = Purpose::ALL
         .into_iter()
         .find(|purpose| purpose.is_rotated() && purpose.as_str() == text);
-    found.ok_or_else(|| "must be one of mac, seal, data".to_owned())
+    found.ok_or_else(|| "must be one of mac, seal, data, enc_rsa, enc_ec".to_owned())
 }
 
 fn kid(text: &str) -> Result<Kid, String> {

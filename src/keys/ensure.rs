@@ -6,7 +6,7 @@ use super::schedule;
 use super::tenant::{Rows, purpose_aad, signing_aad};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
-use crate::jose::SigningKey;
+use crate::jose::{DecryptionKey, SigningKey};
 use crate::storage::Tx;
 use crate::storage::purpose_keys::{self, Purpose, PurposeKeyRow};
 use crate::storage::signing_keys::{self, KeyState, SigningKeyRow, Stop};
@@ -116,29 +116,47 @@ impl KeyRing {
         purpose: Vec<(Purpose, KeyState)>,
         now: Timestamp,
     ) -> Result<NewKeys, Fault> {
-        let signing = self.make_signing_keys(tenant, signing, now).await?;
-        let purpose = purpose
-            .into_iter()
-            .map(|(purpose, state)| self.make_purpose_key(tenant, purpose, state, now));
+        let (signing, purpose) = tokio::try_join!(
+            self.make_signing_keys(tenant, signing, now),
+            self.make_purpose_keys(tenant, purpose, now)
+        )?;
         Ok(NewKeys {
             tenant,
             signing,
-            purpose: purpose.collect::<Result<_, _>>()?,
+            purpose,
         })
     }
 
-    /// Makes signing keys side by side, away from the threads that serve requests: an RSA key takes a tenth of a second
-    /// and more.
     pub(super) async fn make_signing_keys(
         &self,
         tenant: TenantId,
         wanted: Vec<(Algorithm, KeyState)>,
         now: Timestamp,
     ) -> Result<Vec<SigningKeyRow>, Fault> {
+        let make = move |ring: &Self, (alg, state)| ring.make_signing_key(tenant, alg, state, now);
+        self.make_aside(wanted, make).await
+    }
+
+    pub(super) async fn make_purpose_keys(
+        &self,
+        tenant: TenantId,
+        wanted: Vec<(Purpose, KeyState)>,
+        now: Timestamp,
+    ) -> Result<Vec<PurposeKeyRow>, Fault> {
+        let make = move |ring: &Self, (purpose, state)| ring.make_purpose_key(tenant, purpose, state, now);
+        self.make_aside(wanted, make).await
+    }
+
+    /// Makes keys side by side, away from the threads that serve requests: an RSA key takes a tenth of a second and more.
+    async fn make_aside<W: Send + 'static, K: Send + 'static>(
+        &self,
+        wanted: Vec<W>,
+        make: impl Fn(&Self, W) -> Result<K, Fault> + Copy + Send + 'static,
+    ) -> Result<Vec<K>, Fault> {
         let mut making = JoinSet::new();
-        for (position, (alg, state)) in wanted.into_iter().enumerate() {
+        for (position, wanted) in wanted.into_iter().enumerate() {
             let ring = self.clone();
-            making.spawn_blocking(move || (position, ring.make_signing_key(tenant, alg, state, now)));
+            making.spawn_blocking(move || (position, make(&ring, wanted)));
         }
         let mut made = Vec::new();
         while let Some(done) = making.join_next().await {
@@ -175,7 +193,7 @@ impl KeyRing {
         ))
     }
 
-    pub(super) fn make_purpose_key(
+    fn make_purpose_key(
         &self,
         tenant: TenantId,
         purpose: Purpose,
@@ -185,6 +203,8 @@ impl KeyRing {
         let inner = self.inner();
         let id = base64url(&inner.entropy.bytes::<8>()?);
         let bytes = match purpose {
+            Purpose::EncRsa => DecryptionKey::generate_rsa(inner.schedule.rsa_bits, &inner.entropy)?,
+            Purpose::EncEc => DecryptionKey::generate_p256(&inner.entropy)?,
             Purpose::Audit => SigningKey::generate(Algorithm::EdDSA, 0, &inner.entropy)?,
             _ => Zeroizing::new(inner.entropy.bytes::<{ PurposeKey::BYTES }>()?.to_vec()),
         };

@@ -216,7 +216,8 @@ impl KeyRing {
         event: Event,
         now: Timestamp,
     ) -> Result<Option<Event>, Fault> {
-        let made = self.make_purpose_key(tenant, active.purpose, KeyState::Next, now)?;
+        let wanted = vec![(active.purpose, KeyState::Next)];
+        let made = self.make_purpose_keys(tenant, wanted, now).await?;
         let event = event
             .with("purpose", active.purpose.as_str())
             .with("key", next.id.as_str())
@@ -232,7 +233,9 @@ impl KeyRing {
         {
             return Ok(None);
         }
-        purpose_keys::insert(&mut tx, tenant, &made).await?;
+        for key in &made {
+            purpose_keys::insert(&mut tx, tenant, key).await?;
+        }
         if how.compromised {
             purpose_keys::end_retiring(&mut tx, tenant, active.purpose, now).await?;
             purpose_keys::purge(&mut tx, tenant, now).await?;

@@ -3,7 +3,7 @@
 use super::purpose::PurposeKey;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
-use crate::jose::{PublishedJwks, SigningKey, VerifyingKey};
+use crate::jose::{DecryptionKey, Encrypted, PublishedJwks, SigningKey, VerifyingKey};
 use crate::sealed::{KeyBytes, MasterKeys, aad};
 use crate::storage::purpose_keys::{Purpose, PurposeKeyRow};
 use crate::storage::signing_keys::{KeyState, SigningKeyRow};
@@ -42,6 +42,7 @@ pub struct TenantKeys {
     retired: HashMap<Kid, VerifyingKey>,
     jwks: PublishedJwks,
     purposes: Vec<(KeyState, Arc<PurposeKey>)>,
+    encryption: Vec<(KeyState, Arc<DecryptionKey>)>,
 }
 
 impl TenantKeys {
@@ -58,8 +59,9 @@ impl TenantKeys {
             active: BTreeMap::new(),
             published: HashMap::new(),
             retired: HashMap::new(),
-            jwks: PublishedJwks::of([]),
+            jwks: PublishedJwks::of(&[]),
             purposes: Vec::new(),
+            encryption: Vec::new(),
         };
         let mut order: Vec<&SigningKeyRow> = rows.signing.iter().collect();
         // Those that sign come first, for verifiers that try keys in turn; and the same order on every replica.
@@ -92,11 +94,31 @@ impl TenantKeys {
                 }
                 KeyState::Revoked => continue,
             }
-            published.push(public.clone());
+            published.push(public.to_jwk());
             keys.published.insert(row.kid.clone(), public);
         }
+        let mut encryption: Vec<_> = rows
+            .purpose
+            .iter()
+            .filter(|row| row.purpose.is_encryption())
+            .collect();
+        encryption.sort_by_key(|row| (row.purpose, row.state));
+        for row in encryption {
+            let known = former.and_then(|former| former.known_encryption(row));
+            let key = match known {
+                Some(key) => key,
+                None => Arc::new(open_encryption_key(tenant, row, master)?),
+            };
+            // Others encrypt to the key in use alone. The next one is known here before it is published, and an older one
+            // opens what was on its way or lies at a client's address.
+            if row.state == KeyState::Active {
+                published.push(key.to_jwk());
+            }
+            keys.encryption.push((row.state, key));
+        }
         keys.jwks = PublishedJwks::of(&published);
-        for row in rows.purpose.iter().filter(|row| row.purpose != Purpose::Audit) {
+        let symmetric = |row: &&PurposeKeyRow| row.purpose != Purpose::Audit && !row.purpose.is_encryption();
+        for row in rows.purpose.iter().filter(symmetric) {
             let known = former.and_then(|former| former.known_purpose(row));
             let key = match known {
                 Some(key) => key,
@@ -116,6 +138,26 @@ impl TenantKeys {
             .iter()
             .find(|(_, key)| key.purpose() == row.purpose && key.id() == row.id)?;
         Some(Arc::clone(key))
+    }
+
+    fn known_encryption(&self, row: &PurposeKeyRow) -> Option<Arc<DecryptionKey>> {
+        let (_, key) = self
+            .encryption
+            .iter()
+            .find(|(_, key)| key.kid().as_str() == row.id)?;
+        Some(Arc::clone(key))
+    }
+
+    /// The key to which a token was encrypted: the one that it names, or the one that is published for its way. `None` for
+    /// one that is none of this tenant's.
+    pub fn decryption(&self, token: &Encrypted<'_>) -> Option<&DecryptionKey> {
+        self.encryption
+            .iter()
+            .find(|(state, key)| match token.kid() {
+                Some(kid) => key.kid() == kid,
+                None => *state == KeyState::Active && key.fits(token.alg()),
+            })
+            .map(|(_, key)| key.as_ref())
     }
 
     /// The key that signs with this algorithm.
@@ -212,4 +254,18 @@ pub(super) fn open_purpose_key(
 ) -> Result<KeyBytes, Fault> {
     let name = purpose_name(row.purpose, &row.id);
     master.unwrap(&name, &purpose_aad(tenant, row.purpose, &row.id), &row.wrapped())
+}
+
+fn open_encryption_key(
+    tenant: TenantId,
+    row: &PurposeKeyRow,
+    master: &MasterKeys,
+) -> Result<DecryptionKey, Fault> {
+    let kid = Kid::parse(&row.id).map_err(|_| {
+        Fault::internal(format!(
+            "{} has no id of a key",
+            purpose_name(row.purpose, &row.id)
+        ))
+    })?;
+    DecryptionKey::from_pkcs8(kid, &open_purpose_key(tenant, row, master)?)
 }

@@ -23,17 +23,23 @@ pub enum Purpose {
     Pairwise,
     /// Signing checkpoints of the audit log (Ed25519). Of the first tenant only.
     Audit,
+    /// Reading what clients encrypt to the server, by RSA. The public half of the key in use is published. Rotated.
+    EncRsa,
+    /// The same, by agreement on a key over P-256. Rotated.
+    EncEc,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Mac,
         Self::Seal,
         Self::Data,
         Self::BlindIndex,
         Self::Pairwise,
         Self::Audit,
+        Self::EncRsa,
+        Self::EncEc,
     ];
 
     /// The name in the database.
@@ -45,12 +51,19 @@ impl Purpose {
             Self::BlindIndex => "blind_index",
             Self::Pairwise => "pairwise",
             Self::Audit => "audit",
+            Self::EncRsa => "enc_rsa",
+            Self::EncEc => "enc_ec",
         }
     }
 
     /// Whether its keys are replaced by schedule. What the others made has no end, so that their keys have none.
     pub const fn is_rotated(self) -> bool {
-        matches!(self, Self::Mac | Self::Seal | Self::Data)
+        matches!(self, Self::Mac | Self::Seal | Self::Data) || self.is_encryption()
+    }
+
+    /// Whether others encrypt to its keys: then they are key pairs, of which one half is published.
+    pub const fn is_encryption(self) -> bool {
+        matches!(self, Self::EncRsa | Self::EncEc)
     }
 }
 

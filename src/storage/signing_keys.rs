@@ -210,7 +210,7 @@ pub async fn tenants_due(
         UNION
         SELECT tenant_id FROM purpose_keys
         WHERE expires_at <= $1
-            OR (state = 'active' AND activated_at <= $2 AND purpose IN ('mac', 'seal'))
+            OR (state = 'active' AND activated_at <= $2 AND purpose IN ('mac', 'seal', 'enc_rsa', 'enc_ec'))
             OR (state = 'active' AND activated_at <= $3 AND purpose = 'data')
         LIMIT $4";
     on!(db, |conn| sqlx::query_scalar(SQL)

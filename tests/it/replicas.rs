@@ -80,8 +80,8 @@ async fn two_first_starts_at_once_make_one_set_of_everything() {
         keys,
         other.http.get("/oauth2/jwks").send().await.expect(200).json()
     );
-    // RS256, PS256 and ES256, each with an active key and the next one.
-    assert_eq!(kids(&keys).len(), 6, "{keys}");
+    // RS256, PS256 and ES256, each with an active key and the next one; and two to which clients encrypt.
+    assert_eq!(kids(&keys).len(), 8, "{keys}");
     let secret = output
         .split("client_secret: ")
         .nth(1)
@@ -155,6 +155,7 @@ impl Verifier {
         let keys = set["keys"].as_array().expect("keys");
         self.keys = keys
             .iter()
+            .filter(|key| key["use"] == "sig")
             .map(|key| VerifyingKey::from_jwk(key).expect("a key"))
             .collect();
         self.fetched_at = app.now();

@@ -52,7 +52,8 @@ async fn try_open(
 fn published(jwks: &[u8]) -> HashMap<String, VerifyingKey> {
     let set: Value = serde_json::from_slice(jwks).unwrap();
     let keys = set["keys"].as_array().unwrap().iter();
-    keys.map(|key| VerifyingKey::from_jwk(key).unwrap())
+    keys.filter(|key| key["use"] == "sig")
+        .map(|key| VerifyingKey::from_jwk(key).unwrap())
         .map(|key| (key.kid().to_string(), key))
         .collect()
 }

@@ -20,7 +20,7 @@ on_both_engines! {
         let command = try_open(&db, &clock, ES256, &new_first).await.unwrap();
         let (one, other) = futures_util::join!(b.reseal(nobody, START), command.reseal(nobody, START));
         let (one, other) = (one.unwrap(), other.unwrap());
-        assert_eq!((one.signing + other.signing, one.purpose + other.purpose), (2, 9));
+        assert_eq!((one.signing + other.signing, one.purpose + other.purpose), (2, 13));
         let events = one.events.len() + other.events.len();
         assert_eq!(outbox::count(&db.main).await.unwrap(), i64::try_from(events).unwrap());
         let again = b.reseal(nobody, START).await.unwrap();

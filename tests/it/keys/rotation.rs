@@ -179,7 +179,7 @@ on_both_engines! {
         let audit = ring.audit_signer().await.unwrap().id;
         clock.advance_seconds(90 * DAY);
         let events = ring.tick(clock.now()).await.unwrap();
-        assert_eq!(events.iter().filter(|event| event.metadata.contains_key("purpose")).count(), 3);
+        assert_eq!(events.iter().filter(|event| event.metadata.contains_key("purpose")).count(), 5, "and the two for encryption");
         let keys = ring.of(TENANT).await.unwrap();
         let after = ids(&keys);
         assert!(before.iter().zip(&after).take(3).all(|(before, after)| before != after));
