@@ -5,6 +5,7 @@ use super::authorize::redirect::ResponseMode;
 use super::{authorize, device, introspect, jwks, par, registration, revoke, token};
 use crate::app::App;
 use crate::config::RegistrationMode;
+use crate::jose::DecryptionKey;
 use crate::oidc::{claims, logout, session_management, userinfo};
 use crate::page::Language;
 use crate::protect::Exchange;
@@ -105,6 +106,9 @@ fn document(app: &App, issuer: &Issuer) -> Value {
     });
     let key_management: Vec<&str> = KeyManagement::ALL.iter().map(|alg| alg.as_str()).collect();
     let content_encryption: Vec<&str> = ContentEncryption::ALL.iter().map(|enc| enc.as_str()).collect();
+    let to_us: Vec<&str> = DecryptionKey::ALGORITHMS.iter().map(|alg| alg.as_str()).collect();
+    document["request_object_encryption_alg_values_supported"] = json!(to_us);
+    document["request_object_encryption_enc_values_supported"] = json!(content_encryption);
     // OpenID Connect Discovery §3, RFC 9701 §7: every answer that can be signed can be encrypted too.
     for answer in ["id_token", "userinfo", "introspection"] {
         document[format!("{answer}_signing_alg_values_supported")] = json!(algorithms);

@@ -88,10 +88,10 @@ pub struct ClientMetadata {
     pub request_object_signing_alg: Option<Algorithm>,
     /// JWE key management of its request objects.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_encryption_alg: Option<String>,
+    pub request_object_encryption_alg: Option<KeyManagement>,
     /// JWE content encryption of its request objects.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_object_encryption_enc: Option<String>,
+    pub request_object_encryption_enc: Option<ContentEncryption>,
     /// Where its request objects may be fetched from.
     pub request_uris: Vec<String>,
     /// `max_age` of authorization requests that name none, in seconds.

@@ -331,8 +331,12 @@ fn each_rule_names_its_member() {
             "/initiate_login_uri",
         ),
         (
-            json!({"request_object_encryption_alg": "RSA-OAEP"}),
+            json!({"request_object_encryption_alg": "ECDH-ES"}),
             "/request_object_encryption_alg",
+        ),
+        (
+            json!({"request_object_encryption_enc": "A128GCM"}),
+            "/request_object_encryption_enc",
         ),
         (
             json!({"request_uris": ["https://app.example/r", "http://app.example/r"]}),

@@ -92,6 +92,10 @@ pub(super) fn complete_encryption(metadata: &mut ClientMetadata) {
         metadata.introspection_encrypted_response_alg,
         &mut metadata.introspection_encrypted_response_enc,
     );
+    fill(
+        metadata.request_object_encryption_alg,
+        &mut metadata.request_object_encryption_enc,
+    );
 }
 
 fn encrypted(metadata: &ClientMetadata) -> [Encrypted; 3] {

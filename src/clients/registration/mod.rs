@@ -4,14 +4,12 @@
 mod addresses;
 mod answers;
 mod found;
-mod not_offered;
 mod requests;
 mod trust;
 
 use self::addresses::{logout, pages, redirects};
 use self::answers::{algorithms, attributes, complete_encryption, encryption, subjects};
 use self::found::Found;
-use self::not_offered::not_offered;
 use self::requests::requests;
 use self::trust::{authentication, grants, public};
 use super::policy::{MAX_REFRESH_TTL_S, MAX_RETRY_S, max_access_ttl_s};
@@ -90,7 +88,6 @@ pub fn violations(metadata: &ClientMetadata, rules: &Rules<'_>) -> Vec<Violation
     encryption(metadata, &mut found);
     attributes(metadata, rules, &mut found);
     texts(metadata, &mut found);
-    not_offered(metadata, &mut found);
     found.0
 }
 

@@ -1,11 +1,12 @@
-//! Request objects (RFC 9101, OpenID Connect Core §6): an authorization request as a JWT that its client signed.
+//! Request objects (RFC 9101, OpenID Connect Core §6): an authorization request as a JWT that its client signed, and may
+//! have encrypted to this server then.
 
 use crate::app::App;
 use crate::audit::{EventType, Outcome};
 use crate::clients::authentication::Reason;
 use crate::fault::Fault;
-use crate::jose::Claims;
 use crate::jose::jwt::Unverified;
+use crate::jose::{Claims, Encrypted};
 use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::parameters::REPEATABLE;
 use crate::protect::Exchange;
@@ -13,6 +14,7 @@ use crate::protect::body::Form;
 use crate::storage::clients::Client;
 use crate::types::{Algorithm, Issuer, Timestamp};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// A request object says what it is, or is a plain JWT (§10.8). Client assertions, proofs and tokens that say what they are
 /// are none.
@@ -46,7 +48,8 @@ pub async fn verify(
             "Request objects have to be signed, and this client has registered neither jwks nor jwks_uri",
         ));
     }
-    let unverified = Unverified::parse(object).map_err(|error| invalid(error.reason()))?;
+    let signed = decrypted(app, client, object).await?;
+    let unverified = Unverified::parse(&signed).map_err(|error| invalid(error.reason()))?;
     if !may_sign(client, unverified.alg()) {
         return Err(invalid("the algorithm is not the registered one"));
     }
@@ -67,6 +70,23 @@ pub async fn verify(
     let says = Says { client, issuer, now };
     says.right(&claims).map_err(invalid)?;
     parameters(claims.as_map()).map(Form::from).map_err(invalid)
+}
+
+/// The signed object within an encrypted one; any other as it is. §6.1: "The authorization server MUST decrypt the JWT in
+/// accordance with the JSON Web Encryption [RFC7516] specification. The result is a signed Request Object. If decryption
+/// fails, the authorization server MUST return an "invalid_request_object" error". Whatever fails, it says the same, so that
+/// nobody learns from it about somebody else's object.
+async fn decrypted<'o>(app: &App, client: &Client, object: &'o str) -> Result<Cow<'o, str>, OauthError> {
+    if !Encrypted::is_one(object) {
+        return Ok(Cow::Borrowed(object));
+    }
+    let keys = app.keys.of(client.tenant_id).await?;
+    let opened = Encrypted::parse(object)
+        .and_then(|token| keys.decryption(&token)?.open(&token))
+        .and_then(|content| String::from_utf8(content.to_vec()).ok());
+    opened
+        .map(Cow::Owned)
+        .ok_or_else(|| invalid("it cannot be decrypted"))
 }
 
 /// Records that a client's address leads to where the server must not go.

@@ -1,5 +1,6 @@
 //! RFC 9101, JWT-Secured Authorization Request, with what OpenID Connect Core §6 and FAPI 2.0 Message Signing add.
 
+mod encrypted;
 mod object;
 mod reference;
 

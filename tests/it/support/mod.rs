@@ -4,6 +4,7 @@ pub mod app;
 pub mod chaos;
 pub mod client;
 pub mod db;
+pub mod encrypted_object;
 pub mod encryption;
 pub mod html;
 pub mod http;
