@@ -4,7 +4,11 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use grantor::account::{Identifier, check_password_hash};
-use grantor::jose::{JwkSet, VerifyingKey, json, jwt};
+use grantor::clients::{Rules, self_registration};
+use grantor::config::Config;
+use grantor::entropy::Entropy;
+use grantor::jose::{DecryptionKey, Encrypted, JwkSet, VerifyingKey, json, jwt};
+use grantor::oauth::authorize::object;
 use grantor::oauth::handle::{Handle, Kind};
 use grantor::oauth::pkce::{Challenge, Verifier};
 use grantor::page::{self, Language};
@@ -12,7 +16,7 @@ use grantor::protect::address::TrustedProxies;
 use grantor::protect::body::{Form, parse_json};
 use grantor::protect::proxy_protocol::{version_1, version_2};
 use grantor::sealed::MasterKeys;
-use grantor::types::{ClientId, Issuer, Kid, RedirectUri, Resource, ScopeSet, TenantId, Timestamp};
+use grantor::types::{ClientId, Issuer, Kid, RedirectUri, Resource, ScopeSet, TenantId, Timestamp, UserCode};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -129,6 +133,49 @@ pub const TARGETS: &[Target] = &[
             "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIn0.e30.AAAA",
             "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIiwiY3JpdCI6WyJiNjQiXX0.e30.AAAA",
             "..",
+        ],
+    },
+    Target {
+        name: "jwe",
+        run: jwe,
+        seeds: &[
+            // ECDH-ES with A128GCM, +A128KW with A128CBC-HS256, +A256KW with A256CBC-HS512.
+            "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTEyOEdDTSIsImtpZCI6ImsxIiwiY3R5IjoiSldUIiwiZXBrIjp7Imt0eSI6IkVDIiwiY3J2IjoiUC0yNTYiLCJ4IjoidGYwZXZSYkMzVVF4UnJZT2hSMGpSZDR0OS1XQzBNbGtHdlBaSGxNMUNscyIsInkiOiJQekJ6RmZSUEtwWG1Fc1hKREg1TXBYeGhVdm9xbWxYYU5wTGNzazdxUTJZIn19..0bemBormX5SW0OMK.0x3tlHlyLJc.wZvPzWykKVAAwEUgXhS-cQ",
+            "eyJhbGciOiJFQ0RILUVTK0ExMjhLVyIsImVuYyI6IkExMjhDQkMtSFMyNTYiLCJraWQiOiJrMSIsImN0eSI6IkpXVCIsImVwayI6eyJrdHkiOiJFQyIsImNydiI6IlAtMjU2IiwieCI6IjdHZ1d2MHZFcE50YzFtMFlzaW5MeFBqN2xpTVZrcWVNV0c4TVBpeFRMTE0iLCJ5IjoiTjFVcmQ1VnhaVENpUjdRN0VDSWU1N2FZRUtOejlzS3ZnT0xuaUR4Y2NBcyJ9fQ.Wy-ZJA8rxkxFf7NwhpzoylrYvDiyNF7n5wrnoF1q_Wle957GodT9Ug.22CNv-VY_-Zv_4alwbi7lg.XUdzPrGRdaDE2Pm7wV1K8Q.X7BELA3cOpDArHdOzNO_Sw",
+            "eyJhbGciOiJFQ0RILUVTK0EyNTZLVyIsImVuYyI6IkEyNTZDQkMtSFM1MTIiLCJraWQiOiJrMSIsImN0eSI6IkpXVCIsImVwayI6eyJrdHkiOiJFQyIsImNydiI6IlAtMjU2IiwieCI6IkhQUk11aDRVc0ZMYVJuZDJHdFlZSjFOMHdGelBwRHpBLTlxODJUS3J1MGMiLCJ5IjoiVGdPSzhuSlF6V3NoMTdBNlg2N1VKaXM1c0cyWDhVeGphZjd0TU9tYkF0byJ9fQ.0vxJEhq3CQG-wU7oq_OCB4thoK2Ahs0dkjgaAuc8EUEM37MbdQ7nm8LLZt804lzkMK153nnhYvoSroX-raEgn7RYOj6N-ENe.ykyKBH5sP7bcKa4w40FHew.Jevk1OdYfet2_H3WUVENVQ.IcNdD74aPTzp_mtzEMiH4C76pEG0LkPe0gwzf2QMlck",
+            "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTEyOEdDTSIsInppcCI6IkRFRiJ9....",
+            "....",
+        ],
+    },
+    Target {
+        name: "request_object",
+        run: request_object,
+        seeds: &[
+            r#"{"iss":"c","aud":"https://id.example","client_id":"c","scope":"openid","max_age":60,"resource":["urn:a:b"],"claims":{"userinfo":{"name":null}}}"#,
+            r#"{"state":"a\u0000b"}"#,
+            r#"{"resource":[1,["a"],null],"nonce":null,"x":{"y":[true]}}"#,
+        ],
+    },
+    Target {
+        name: "registration",
+        run: registration,
+        seeds: &[
+            r#"{"redirect_uris":["https://app.example/cb?x=1"],"client_name":"App","scope":"openid email","logo_uri":"https://app.example/l"}"#,
+            r#"{"redirect_uris":["http://127.0.0.1/cb","com.example.app:/cb"],"application_type":"native","token_endpoint_auth_method":"none"}"#,
+            r#"{"redirect_uris":["https://app.example/cb"],"grant_types":["authorization_code","refresh_token","password"],"scope":"clients:write openid"}"#,
+            r#"{"redirect_uris":["https://app.example/cb"],"jwks":{"keys":[]},"request_object_encryption_alg":"ECDH-ES","subject_type":"pairwise"}"#,
+            r#"{"client_name":"a\u202eb","client_name#de":"b","default_max_age":1.5,"contacts":null}"#,
+        ],
+    },
+    Target {
+        name: "user_code",
+        run: user_code,
+        seeds: &[
+            "WDJB-MJHT",
+            "wdjb mjht",
+            "WDJB\u{2013}MJHT",
+            "WDJA-MJH7",
+            "\u{ff37}DJB-MJHT",
         ],
     },
     Target {
@@ -329,6 +376,78 @@ pub fn identifier(data: &[u8]) {
     if let Ok(kid) = Kid::parse(text) {
         assert_eq!(kid.as_str(), text);
         assert!(!text.is_empty());
+    }
+}
+
+/// An encrypted token: nothing opens that was not encrypted to the key.
+pub fn jwe(data: &[u8]) {
+    static KEY: LazyLock<DecryptionKey> = LazyLock::new(|| {
+        let made = DecryptionKey::generate_p256(&Entropy::system()).expect("a key");
+        DecryptionKey::from_pkcs8(Kid::parse("k1").expect("a kid"), &made).expect("of P-256")
+    });
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Some(token) = Encrypted::parse(text) else {
+        return;
+    };
+    assert!(Encrypted::is_one(text) && text.len() <= jwt::MAX_TOKEN);
+    assert!(KEY.open(&token).is_none(), "{text}");
+}
+
+/// What is read from a request object is in it, fits a form, and leaves out what the token says of itself.
+pub fn request_object(data: &[u8]) {
+    let Some(claims) = json::object(data) else { return };
+    let Ok(parameters) = object::parameters(&claims) else {
+        return;
+    };
+    for (name, value) in &parameters {
+        assert!(!name.contains('\0') && !value.contains('\0'));
+        assert!(!["iss", "sub", "aud", "exp", "nbf", "iat", "jti"].contains(&name.as_str()));
+        match &claims[name] {
+            Value::String(text) => assert_eq!(text, value),
+            Value::Array(values) => {
+                let listed = values.iter().any(|entry| entry.as_str() == Some(value));
+                let whole = claims[name].to_string();
+                assert!(listed || whole == *value);
+            }
+            other => assert_eq!(other.to_string(), *value),
+        }
+    }
+}
+
+/// What anybody registers stays within the terms, and what is told about it registers the same again.
+pub fn registration(data: &[u8]) {
+    static CONFIG: LazyLock<Config> = LazyLock::new(|| Config::from_pairs(&[]).expect("the defaults"));
+    let Some(asked) = json::object(data) else { return };
+    let (config, issuer) = (
+        &*CONFIG,
+        Issuer::parse("https://login.example").expect("an issuer"),
+    );
+    let rules = Rules::of(config, &issuer);
+    let terms = self_registration::Terms::of(&config.registration, None);
+    let register =
+        |asked| self_registration::new(asked, &terms, &config.registration, &rules).expect("no fault");
+    let Ok(metadata) = register(asked) else { return };
+    assert!(metadata.scope.is_subset(&terms.scopes) && metadata.scope.admin().is_empty());
+    assert!(
+        metadata
+            .grant_types
+            .iter()
+            .all(|grant| terms.grant_types.contains(grant))
+    );
+    let uris = metadata.redirect_uris.iter();
+    assert!(uris.map(|uri| uri.as_str()).all(|uri| !uri.contains('#')));
+    let told = self_registration::told(&metadata).expect("JSON");
+    assert_eq!(register(told).as_ref(), Ok(&metadata));
+}
+
+/// A code that is read is eight letters, and is read again however it is written.
+pub fn user_code(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(code) = UserCode::parse(text) else { return };
+    assert_eq!(code.letters().len(), 8);
+    for written in [code.to_string(), code.letters().to_lowercase()] {
+        let again = UserCode::parse(&written).expect("it is read again");
+        assert_eq!(again.letters(), code.letters());
     }
 }
 
