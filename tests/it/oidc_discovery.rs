@@ -91,6 +91,7 @@ async fn s3_the_keys() {
     assert_eq!(kids.len(), keys.len());
     for key in keys {
         assert!(key["use"] == "sig" || key["use"] == "enc");
+        assert!(key["alg"].is_string(), "{key}");
         for private in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
             assert!(key.get(private).is_none(), "{private}");
         }

@@ -26,7 +26,10 @@ fn keys() -> [DecryptionKey; 2] {
 }
 
 fn encrypt(key: &DecryptionKey, alg: KeyManagement, enc: ContentEncryption) -> String {
-    let public = EncryptionKey::parse(&key.to_jwk()).unwrap();
+    // It opens more than the one way that it names.
+    let mut jwk = key.to_jwk();
+    jwk.as_object_mut().unwrap().remove("alg");
+    let public = EncryptionKey::parse(&jwk).unwrap();
     public.encrypt(alg, enc, None, Content::Signed(INNER)).unwrap()
 }
 

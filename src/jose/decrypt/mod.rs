@@ -108,16 +108,17 @@ impl DecryptionKey {
         &self.kid
     }
 
-    /// The public JWK with `use` `enc` (RFC 7517 §4.2). An RSA key names the one `alg` that it is for; a key of P-256 is for
-    /// three.
+    /// The public JWK with `use` `enc` (RFC 7517 §4.2) and the `alg` that is best; a key of P-256 opens the two other forms
+    /// of ECDH-ES as well.
     pub fn to_jwk(&self) -> Value {
         let mut members = self.public.members();
+        let alg = match self.public {
+            PublicKey::Rsa { .. } => KeyManagement::RsaOaep256,
+            _ => KeyManagement::EcdhEsA256Kw,
+        };
         members.insert("kid".to_owned(), self.kid.as_str().into());
         members.insert("use".to_owned(), "enc".into());
-        if matches!(self.public, PublicKey::Rsa { .. }) {
-            let alg = KeyManagement::RsaOaep256.as_str();
-            members.insert("alg".to_owned(), alg.into());
-        }
+        members.insert("alg".to_owned(), alg.as_str().into());
         Value::Object(members)
     }
 
