@@ -214,6 +214,18 @@ impl<'a> Visit<'a> {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
 
+    /// What the browser's cookie says which device it is, whatever that is worth.
+    pub fn device(&self) -> Option<Secret> {
+        let cookies = self.app.cookies;
+        cookies.read(Cookie::Device, self.tenant, self.http.headers())
+    }
+
+    /// Sets the cookie of a device on which somebody has signed in.
+    pub fn set_device_cookie(&self, response: &mut HttpResponse, value: &Secret) {
+        let cookie = self.app.cookies.set(Cookie::Device, self.tenant, value);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+
     /// Takes the session's cookie away, and what frames could tell by.
     pub fn remove_session_cookie(&self, response: &mut HttpResponse) {
         if self.app.config.session.management {

@@ -21,10 +21,10 @@ pub use self::personal::Personal;
 pub use self::session::{Current, Proof, Started, sid};
 pub use self::sign_in::SignIn;
 pub use self::username::Identifier;
-pub use self::watch::MayTry;
+pub use self::watch::{Attempt, Ended, Guess, MayTry};
 
 use self::profile::Profile;
-use self::watch::{Told, failures_before_waiting};
+use self::watch::Told;
 use crate::audit::Audit;
 use crate::config::{Config, SessionConfig};
 use crate::entropy::Entropy;
@@ -45,7 +45,6 @@ pub struct Accounts {
     entropy: Entropy,
     passwords: Passwords,
     session: SessionConfig,
-    failures_before_waiting: i64,
     told: Arc<Told>,
     issuer: Issuer,
     attributes: Arc<Attributes>,
@@ -66,8 +65,7 @@ impl Accounts {
         Ok(Self {
             passwords: Passwords::new(&config.argon2, entropy.clone())?,
             session: config.session.clone(),
-            failures_before_waiting: failures_before_waiting(config.limits.authentication.rate),
-            told: Arc::default(),
+            told: Arc::new(watch::told()),
             issuer: config.issuer.clone(),
             attributes: config.attributes.clone(),
             store,

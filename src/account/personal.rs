@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::keys::{Purpose, TenantKeys};
 use crate::sealed::aad;
 use crate::storage::users::User;
-use crate::types::{Attributes, Audience, TenantId, UserId, base64url};
+use crate::types::{Attributes, Audience, TenantId, UserId};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 use std::sync::Arc;
@@ -68,12 +68,13 @@ impl Personal {
         Ok(key.mac(&aad(&["user_identifiers", "blind", identifier.canonical()])))
     }
 
-    /// How a username that somebody tried appears in the audit log.
-    pub fn attempted(&self, username: &str) -> Result<String, Fault> {
+    /// What stands for a username that somebody tried where the name itself must not: in the audit log, in base64url, and
+    /// in the counts of failed sign-ins. Any text has one, also what can be nobody's name.
+    pub fn attempted(&self, username: &str) -> Result<[u8; 32], Fault> {
         let key = self.keys.purpose(Purpose::BlindIndex)?;
         let canonical = Identifier::username(username).map(|name| name.canonical().to_owned());
         let tried = canonical.as_deref().unwrap_or(username);
-        Ok(base64url(&key.mac(&aad(&["audit", "attempted_username", tried]))))
+        Ok(key.mac(&aad(&["audit", "attempted_username", tried])))
     }
 
     /// The id of the key that seals.

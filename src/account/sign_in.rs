@@ -3,12 +3,12 @@
 //! Whether a username exists must not be learnt here (R-GRT-30, OWASP ASVS 6.3.8): an unknown user, a wrong password and
 //! a disabled account take one look-up and one hash each and get one answer. The true reason stands in the audit log.
 
-use super::Accounts;
 use super::password::Password;
 use super::username::Identifier;
+use super::{Accounts, Personal};
 use crate::fault::Fault;
 use crate::storage::users::{self, PasswordHash, User};
-use crate::types::{Caller, EventType, Outcome, Secret, TenantId, Timestamp};
+use crate::types::{Caller, EventType, Outcome, Secret, TenantId, Timestamp, base64url};
 
 /// What came of a sign-in.
 #[derive(Debug)]
@@ -37,14 +37,8 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<SignIn, Fault> {
         let personal = self.personal(tenant).await?;
-        let attempted = personal.attempted(username)?;
-        let user = match Identifier::username(username) {
-            Ok(identifier) => {
-                let blind = personal.blind(&identifier)?;
-                users::find_by_identifier(&mut self.store.read().await?, tenant, &blind).await?
-            }
-            Err(_) => None,
-        };
+        let attempted = base64url(&personal.attempted(username)?);
+        let user = self.named(&personal, tenant, username).await?;
         let stored = user.as_ref().and_then(|user| user.password_hash.as_ref());
         let password = Password::new(password.expose());
         let checked = self.passwords.check(password.as_ref(), stored).await?;
@@ -86,6 +80,36 @@ impl Accounts {
             }
             (Ok(()), None) => Ok(SignIn::Refused),
         }
+    }
+
+    /// Takes as long as [`Accounts::sign_in`] and does nothing: for who may not even try.
+    ///
+    /// # Errors
+    /// Unavailable when too many wait for their password to be checked.
+    pub async fn pretend_to_sign_in(
+        &self,
+        tenant: TenantId,
+        username: &str,
+        password: &Secret,
+    ) -> Result<(), Fault> {
+        let personal = self.personal(tenant).await?;
+        self.named(&personal, tenant, username).await?;
+        let password = Password::new(password.expose());
+        self.passwords.check(password.as_ref(), None).await.map(drop)
+    }
+
+    /// The user of that name or address. What can be nobody's name is nobody's.
+    async fn named(
+        &self,
+        personal: &Personal,
+        tenant: TenantId,
+        username: &str,
+    ) -> Result<Option<User>, Fault> {
+        let Ok(identifier) = Identifier::username(username) else {
+            return Ok(None);
+        };
+        let blind = personal.blind(&identifier)?;
+        users::find_by_identifier(&mut self.store.read().await?, tenant, &blind).await
     }
 
     /// Stores a better hash of the password that was just checked.

@@ -156,9 +156,12 @@ impl Operation {
             (Some(_), _) => Body::Json,
         };
         let policy = Policy::ADMIN.body(body);
-        // Making keys is a second's work for a core.
-        if self.path.ends_with("/rotate") || self.id == "createTenant" {
+        let ends_with = |ends: &[&str]| ends.iter().any(|end| self.path.ends_with(end));
+        if ends_with(&["/rotate"]) || self.id == "createTenant" {
+            // Making keys is a second's work for a core.
             policy.tier(Tier::Expensive)
+        } else if ends_with(&["/secret", "/keys/{kid}/retire", "/keys/{kid}/revoke"]) {
+            policy.tier(Tier::Sensitive)
         } else {
             policy
         }

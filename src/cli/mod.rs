@@ -70,7 +70,6 @@ enum Command {
     RegistrationToken(registration_token::RegistrationToken),
     #[command(subcommand)]
     Tenant(tenant::Tenant),
-    #[command(subcommand)]
     Limits(limits::Limits),
     Openapi(openapi::Openapi),
 }

@@ -13,7 +13,12 @@ pub(super) fn records<T: Serialize>(records: &[T], columns: &[Column<T>], json: 
     if json {
         return document(&records);
     }
-    line(table(records, columns).trim_end())
+    table(records, columns)
+}
+
+/// Prints records to standard output as a table with these columns.
+pub(super) fn table<T>(records: &[T], columns: &[Column<T>]) -> io::Result<()> {
+    line(aligned(records, columns).trim_end())
 }
 
 /// Prints one object: as JSON, or as a table of its members.
@@ -64,7 +69,7 @@ pub(super) fn error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "grantor: {}", lines.join("\n"));
 }
 
-fn table<T>(records: &[T], columns: &[Column<T>]) -> String {
+fn aligned<T>(records: &[T], columns: &[Column<T>]) -> String {
     let headings = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
     let mut rows: Vec<Vec<String>> = vec![headings];
     rows.extend(
@@ -104,7 +109,7 @@ mod tests {
             ("NAME", |record| record.0.to_owned()),
             ("VALUE", |record| record.1.to_owned()),
         ];
-        let text = table(&[("a", "1"), ("longer\u{1b}[2J", "2")], &columns);
+        let text = aligned(&[("a", "1"), ("longer\u{1b}[2J", "2")], &columns);
         assert_eq!(
             text,
             "NAME             VALUE\na                1\nlonger\\u{1b}[2J  2\n"

@@ -89,7 +89,7 @@ struct SetPassword {
     password: PasswordArgs,
 }
 
-/// Let somebody try to sign in again: enable the account, and forget the attempts of an address
+/// Let somebody try to sign in again: enable the account, forget what failed at it, and the attempts of an address
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  grantor user unlock alice --address 203.0.113.7")]
 struct Unlock {
@@ -223,6 +223,11 @@ impl Unlock {
                 let changed = app.accounts.update(&user, &checked, None, event, app.clock.now());
                 changed.await?.map_err(rejected)?;
                 print::line("the account is enabled again")?;
+            }
+            if app.accounts.forget_failures(tenant, &username).await? {
+                let event = event(app, tenant, EventType::LimitsReset, "user unlock")?;
+                app.audit.record(event.user(user.id)).await?;
+                print::line("what failed at it is forgotten")?;
             }
         }
         if let Some(address) = self.address {

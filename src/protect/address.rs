@@ -2,6 +2,7 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use ring::digest;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// So many hops are looked at; a longer chain is not walked to its end.
@@ -70,6 +71,31 @@ pub fn limit_key(address: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
+}
+
+/// What one holder may have at its disposal beyond a single subscription: an IPv4 address, or the /48 that an IPv6 site gets.
+pub fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// An address in one size, not to hide it. `kind` is what the address stands for.
+pub fn hash(kind: &str, address: IpAddr) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(kind.as_bytes());
+    context.update(&[0]);
+    match address {
+        IpAddr::V4(address) => context.update(&address.octets()),
+        IpAddr::V6(address) => context.update(&address.octets()),
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
 }
 
 /// The elements of a header that is a comma separated list, over all its lines; `None` where it is missing.
@@ -193,6 +219,10 @@ mod tests {
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
         assert_eq!(key("::ffff:1.2.3.4"), "1.2.3.4");
         assert_ne!(key("1.2.3.4"), key("1.2.3.5"));
+        let site = |text: &str| site(text.parse().unwrap()).to_string();
+        assert_eq!(site("2001:db8:1:2::1"), site("2001:db8:1:ffff::1"));
+        assert_ne!(site("2001:db8:1::1"), site("2001:db8:2::1"));
+        assert_eq!(site("::ffff:1.2.3.4"), "1.2.3.4");
     }
 
     proptest::proptest! {

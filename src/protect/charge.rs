@@ -180,13 +180,7 @@ impl Exchange {
 
     fn decided(&self, decision: Option<Decision>) -> Result<(), Refused> {
         let Some(decision) = decision else { return Ok(()) };
-        let mut state = self.0.state.borrow_mut();
-        state.decision = Some(
-            state
-                .decision
-                .map_or(decision, |earlier| earlier.tighter(decision)),
-        );
-        drop(state);
+        self.note_decision(decision);
         if decision.passed {
             Ok(())
         } else {

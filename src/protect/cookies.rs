@@ -6,9 +6,11 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
 /// Longer values are not ours.
 const MAX_VALUE: usize = 256;
+/// 90 days: as long as a device is known after a sign-in.
+const DEVICE_LASTS: &str = "; Max-Age=7776000";
 
-/// A cookie that this server sets. Each holds 256 random bits and no data, and lasts until the browser is closed; the
-/// server decides when its content is over.
+/// A cookie that this server sets. Each holds 256 random bits and no data, and all but the device's last until the browser
+/// is closed; the server decides when its content is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cookie {
     /// Tells one browser from another, from before anybody signs in: forms and authorization requests are bound to it.
@@ -18,6 +20,9 @@ pub enum Cookie {
     /// What the frame of session management compares: scripts may read it and frames of other sites get it. It is derived
     /// from the session and opens nothing.
     State,
+    /// Tells a device on which somebody has signed in from others, so that nobody elsewhere can lock its user out. It proves
+    /// nothing, and lasts as long as the server knows the device after a sign-in.
+    Device,
 }
 
 /// How cookies are set at this issuer.
@@ -45,6 +50,7 @@ impl Cookies {
             Cookie::Browser => "browser",
             Cookie::Session => "session",
             Cookie::State => "state",
+            Cookie::Device => "device",
         };
         let id = tenant.0.simple().to_string();
         format!("{prefix}grantor-{kind}-{}", id.get(20..).unwrap_or_default())
@@ -67,7 +73,11 @@ impl Cookies {
 
     /// The `Set-Cookie` that sets it.
     pub fn set(self, cookie: Cookie, tenant: TenantId, value: &Secret) -> HeaderValue {
-        self.header(cookie, tenant, value.expose(), "")
+        let end = match cookie {
+            Cookie::Device => DEVICE_LASTS,
+            Cookie::Browser | Cookie::Session | Cookie::State => "",
+        };
+        self.header(cookie, tenant, value.expose(), end)
     }
 
     /// The `Set-Cookie` that removes it.
@@ -87,8 +97,8 @@ impl Cookies {
             // Browsers take `None` only together with `Secure`; without TLS everything is on loopback, and one site.
             Cookie::State if self.secure => ("", "None"),
             Cookie::State => ("", "Lax"),
-            Cookie::Browser | Cookie::Session if self.strict => ("; HttpOnly", "Strict"),
-            Cookie::Browser | Cookie::Session => ("; HttpOnly", "Lax"),
+            _ if self.strict => ("; HttpOnly", "Strict"),
+            Cookie::Browser | Cookie::Session | Cookie::Device => ("; HttpOnly", "Lax"),
         };
         let text = format!("{name}={value}; Path=/{reach}{secure}; SameSite={same_site}{end}");
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))

@@ -96,7 +96,7 @@ impl Edge {
             attempts: Attempts::new(store.clone(), &config.limits),
             store,
             metrics: Metrics::new()?,
-            refusals: Refusals::default(),
+            refusals: Refusals::new(),
             proxies: TrustedProxies::new(config.trusted_proxies.clone()),
             hsts: config.issuer.is_https().then(|| text(hsts)).flatten(),
             config,

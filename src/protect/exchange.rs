@@ -283,28 +283,41 @@ impl Exchange {
         self.attempted(decision)
     }
 
+    /// The refusal of whoever has to wait before the next attempt at a secret.
+    pub fn must_wait(&self, wait_s: u32) -> Refused {
+        let limit = self.0.edge.attempts().limit();
+        self.note_decision(Decision {
+            tier: Tier::Authentication,
+            passed: false,
+            limit: limit.rate,
+            window_s: limit.period_s,
+            remaining: 0,
+            reset_s: wait_s,
+        });
+        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_ATTEMPTS)
+            .title(TOO_MANY_ATTEMPTS)
+            .told(Advice::too_many_attempts(wait_s))
+            .retry_after(wait_s);
+        self.refuse(refusal)
+    }
+
     fn attempted(&self, decision: Result<Decision, Fault>) -> Result<(), Refused> {
         let decision = decision.map_err(|fault| self.fault(&fault))?;
+        if !decision.passed {
+            return Err(self.must_wait(decision.reset_s));
+        }
+        self.note_decision(decision);
+        Ok(())
+    }
+
+    /// Notes what a limit says: the answer shows the tightest.
+    pub(super) fn note_decision(&self, decision: Decision) {
         let mut state = self.0.state.borrow_mut();
         state.decision = Some(
             state
                 .decision
                 .map_or(decision, |earlier| earlier.tighter(decision)),
         );
-        drop(state);
-        if decision.passed {
-            return Ok(());
-        }
-        Err(self.too_many_attempts(decision.reset_s))
-    }
-
-    /// The 429 for whoever has tried too often and may again after `wait_s` seconds.
-    pub fn too_many_attempts(&self, wait_s: u32) -> Refused {
-        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_ATTEMPTS)
-            .title(TOO_MANY_ATTEMPTS)
-            .told(Advice::too_many_attempts(wait_s))
-            .retry_after(wait_s);
-        self.refuse(refusal)
     }
 
     /// Tells that the answer is 401: what an address gets that many of is suspicious (R-LIM-26).

@@ -18,6 +18,7 @@ mod exchange;
 pub mod headers;
 pub mod limits;
 mod metrics;
+pub mod news;
 mod place;
 pub mod proxy_protocol;
 mod reader;

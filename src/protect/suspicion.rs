@@ -7,6 +7,7 @@ use crate::protect::address::limit_key;
 use crate::types::Timestamp;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Refusals are counted in windows of so many seconds.
@@ -27,6 +28,8 @@ pub(super) struct Suspicion {
     percent: u32,
     cooldown_s: i64,
     watched: Mutex<HashMap<IpAddr, Watched>>,
+    /// Until when any address has less, in microseconds: mostly none has, and then nobody waits for the lock.
+    tightened_until: AtomicI64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,7 @@ impl Suspicion {
             percent: config.tighten_percent,
             cooldown_s: config.cooldown_s,
             watched: Mutex::default(),
+            tightened_until: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -73,12 +77,17 @@ impl Suspicion {
             return false;
         }
         let was = watched.is_tightened(now);
-        watched.tightened_until = Some(now.plus_seconds(self.cooldown_s));
+        let until = now.plus_seconds(self.cooldown_s);
+        watched.tightened_until = Some(until);
+        self.tightened_until.fetch_max(until.micros(), Ordering::Relaxed);
         !was
     }
 
     /// The limit of an address: less of it while the address is suspicious.
     pub(super) fn limit(&self, limit: Limit, address: IpAddr, now: Timestamp) -> Limit {
+        if self.tightened_until.load(Ordering::Relaxed) <= now.micros() {
+            return limit;
+        }
         let all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let tightened = all
             .get(&limit_key(address))
@@ -133,6 +142,7 @@ mod tests {
             percent: 50,
             cooldown_s: 900,
             watched: Mutex::default(),
+            tightened_until: AtomicI64::new(i64::MIN),
         }
     }
 

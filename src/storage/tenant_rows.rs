@@ -31,6 +31,12 @@ const ENDED_SESSIONS: &str = "DELETE FROM ended_sessions WHERE tenant_id = $1
     AND session_id IN (SELECT session_id FROM ended_sessions WHERE tenant_id = $1 LIMIT $2)";
 const DELIVERIES: &str = "DELETE FROM deliveries WHERE tenant_id = $1
     AND id IN (SELECT id FROM deliveries WHERE tenant_id = $1 LIMIT $2)";
+const PLANS: &str = "DELETE FROM plans WHERE tenant_id = $1
+    AND name IN (SELECT name FROM plans WHERE tenant_id = $1 LIMIT $2)";
+const QUOTA_USE: &str = "DELETE FROM quota_use WHERE tenant_id = $1
+    AND (client_id, month) IN (SELECT client_id, month FROM quota_use WHERE tenant_id = $1 LIMIT $2)";
+const SIGN_IN_WATCH: &str = "DELETE FROM sign_in_watch WHERE tenant_id = $1
+    AND (account, place) IN (SELECT account, place FROM sign_in_watch WHERE tenant_id = $1 LIMIT $2)";
 // Identifiers, sessions and consents go with them.
 const USERS: &str = "DELETE FROM users WHERE tenant_id = $1
     AND id IN (SELECT id FROM users WHERE tenant_id = $1 LIMIT $2)";
@@ -38,7 +44,7 @@ const CLIENTS: &str = "DELETE FROM clients WHERE tenant_id = $1
     AND client_id IN (SELECT client_id FROM clients WHERE tenant_id = $1 LIMIT $2)";
 
 /// In the order in which they can be emptied. Keys go last, with the tenant itself.
-pub const ALL: [Table; 11] = [
+pub const ALL: [Table; 14] = [
     table("grants", GRANTS),
     table("authorization_requests", AUTHORIZATION_REQUESTS),
     table("device_requests", DEVICE_REQUESTS),
@@ -48,6 +54,9 @@ pub const ALL: [Table; 11] = [
     table("deleted_clients", DELETED_CLIENTS),
     table("users", USERS),
     table("clients", CLIENTS),
+    table("plans", PLANS),
+    table("quota_use", QUOTA_USE),
+    table("sign_in_watch", SIGN_IN_WATCH),
     // Ending a session writes these.
     table("ended_sessions", ENDED_SESSIONS),
     table("deliveries", DELIVERIES),

@@ -90,6 +90,8 @@ event_types! {
     RegistrationTokenDeleted = "registration_token_deleted",
     /// Limits were changed while running.
     LimitsUpdated = "limits_updated",
+    /// What somebody has used of limits was forgotten.
+    LimitsReset = "limits_reset",
     /// An address gets less of its limits after a burst of refusals.
     LimitTightened = "limit_tightened",
     /// A plan was made.

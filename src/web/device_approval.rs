@@ -5,7 +5,8 @@
 //! access). A code that was right gives the browser a ticket, so that it survives the sign-in: bound to this browser,
 //! and worth nothing once the request is over.
 
-use super::login::{self, Next};
+use super::attempt;
+use super::login::Next;
 use super::{account, consent, request, scope_texts, user_agent, visited};
 use crate::app::App;
 use crate::audit::{Event, EventType, Outcome};
@@ -143,7 +144,7 @@ async fn enter(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
         return ask(visit, "", Some(Text::new("device-code-missing"))).await;
     }
     let counted = visit.exchange.short_secret_attempt().await;
-    counted.map_err(|refused| login::limited(visit, refused, "user_code"))?;
+    counted.map_err(|refused| attempt::limited(visit, refused, "user_code"))?;
     if let Ok(code) = UserCode::parse(typed)
         && find(visit, &code).await?.is_some()
     {

@@ -3,13 +3,13 @@
 //! The answer is the same, in text, status and time, for an unknown user, a wrong password and a disabled account
 //! (R-GRT-30); every attempt is counted before the password is looked at.
 
+use super::attempt;
 use super::new_password;
 use super::password;
 use super::request::{INTERACTION, Underway, name_of};
 use super::{account, device_approval, visited};
-use crate::account::{MayTry, Proof, SignIn};
+use crate::account::{Proof, SignIn};
 use crate::app::App;
-use crate::audit::{EventType, Outcome};
 use crate::oidc::session_management;
 use crate::page::{self, Layout, Policy};
 use crate::protect::Exchange;
@@ -17,20 +17,16 @@ use crate::protect::body::{Form, FormBody};
 use crate::protect::cookies::Cookie;
 use crate::storage::sessions::{self, Interaction};
 use crate::storage::users::User;
-use crate::surface::Refused;
 use crate::types::Secret;
 use crate::visit::{Stop, Visit};
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use std::time::Duration;
 
 /// Path below the issuer.
 pub const PATH: &str = "/login";
 /// The parameter that says where to go after a sign-in that no application asked for.
 const NEXT: &str = "next";
-/// How long somebody waits who tries an attacked account from where it is not used.
-const SLOW: Duration = Duration::from_secs(1);
 /// Longest username that is shown again.
 const MAX_SHOWN: usize = 320;
 
@@ -195,85 +191,27 @@ pub async fn post(
 async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
     let errand = Errand::of(visit, form).await?;
     visit.check_form(form, &["login", errand.interaction()], &errand.sign_in())?;
-    count(visit).await?;
+    attempt::count(visit).await?;
     let username = form.get("username").unwrap_or_default();
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
-    match sign_in(visit, username, &password).await? {
-        SignIn::SignedIn(user) => complete(visit, &errand, &user).await,
+    match attempt::sign_in(visit, username, &password).await? {
+        SignIn::SignedIn(user) => complete(visit, &errand, username, &user).await,
         SignIn::PasswordChangeNeeded(_) => new_password::ask(visit, &errand, username, None),
         SignIn::Refused => {
-            failed(visit).await?;
+            attempt::failed(visit).await?;
             show(visit, &errand, visit.layout(), username.to_owned(), true)
         }
     }
 }
 
-/// Counts an attempt, before the password is looked at.
-pub(super) async fn count(visit: &Visit<'_>) -> Result<(), Stop> {
-    match visit.exchange.sign_in_attempt().await {
-        Ok(()) => Ok(()),
-        Err(refused) => Err(limited(visit, refused, "password")),
-    }
-}
-
-/// Tells that an attempt failed.
-pub(super) async fn failed(visit: &Visit<'_>) -> Result<(), Stop> {
-    match visit.exchange.sign_in_failed().await {
-        Ok(()) => Ok(()),
-        Err(refused) => Err(limited(visit, refused, "password")),
-    }
-}
-
-/// The refusal of an attempt at a secret. That there were too many is on record; `method` says at which kind.
-pub(super) fn limited(visit: &Visit<'_>, refused: Refused, method: &str) -> Stop {
-    if refused.status_code() == StatusCode::TOO_MANY_REQUESTS {
-        let event = visit
-            .app
-            .event(visit.now, EventType::RateLimited, Outcome::Failure, visit.tenant);
-        match event {
-            Ok(event) => visit.app.audit.note(
-                event
-                    .by(visit.exchange.caller())
-                    .with("method", method)
-                    .because("too_many_attempts"),
-            ),
-            Err(fault) => return visit.fault(&fault),
-        }
-    }
-    refused.into()
-}
-
-/// Checks username and password.
-pub(super) async fn sign_in(visit: &Visit<'_>, username: &str, password: &Secret) -> Result<SignIn, Stop> {
-    let (accounts, caller) = (&visit.app.accounts, visit.exchange.caller());
-    let (tenant, now) = (visit.tenant, visit.now);
-    let failed = |fault| visit.fault(&fault);
-    match accounts
-        .may_try(tenant, username, caller, now)
-        .await
-        .map_err(failed)?
-    {
-        MayTry::Yes => {}
-        MayTry::Slowly => visit.exchange.edge().slow_down(SLOW).await,
-        MayTry::After(wait_s) => {
-            let refused = visit.exchange.too_many_attempts(wait_s);
-            return Err(limited(visit, refused, "password"));
-        }
-    }
-    let result = accounts
-        .sign_in(tenant, username, password, caller, now)
-        .await
-        .map_err(failed)?;
-    let succeeded = !matches!(result, SignIn::Refused);
-    accounts
-        .tried(tenant, username, caller, succeeded, now)
-        .await
-        .map_err(failed)?;
-    Ok(result)
-}
-
-/// Begins or renews the session of a user who has just proved who it is, and goes on with what the sign-in is for.
-pub(super) async fn complete(visit: &Visit<'_>, errand: &Errand, user: &User) -> Result<HttpResponse, Stop> {
+/// Begins or renews the session of a user who has just proved who it is, under the name that was typed, and goes on with
+/// what the sign-in is for.
+pub(super) async fn complete(
+    visit: &Visit<'_>,
+    errand: &Errand,
+    username: &str,
+    user: &User,
+) -> Result<HttpResponse, Stop> {
     let app = visit.app;
     let started = async {
         let former = visit.cookie.as_ref().map(Secret::expose);
@@ -288,14 +226,20 @@ pub(super) async fn complete(visit: &Visit<'_>, errand: &Errand, user: &User) ->
             sessions::note_interaction(&mut conn, visit.tenant, session, request, Interaction::SignIn)
                 .await?;
         }
-        Ok(started)
+        let device = visit.device();
+        let device = app
+            .accounts
+            .know_device(visit.tenant, username, device.as_ref(), visit.now)
+            .await?;
+        Ok((started, device))
     };
-    let started = started.await.map_err(|fault| visit.fault(&fault))?;
+    let (started, device) = started.await.map_err(|fault| visit.fault(&fault))?;
     let mut response = match &errand.underway {
         Some(underway) => visit.see_other(&underway.resume()),
         None => visit.see_other(&errand.next.path()),
     };
     visit.set_session_cookie(&mut response, &started.cookie);
+    visit.set_device_cookie(&mut response, &device);
     if visit.app.config.session.management {
         let state = session_management::browser_state(&visit.keys, started.session.id);
         let state = state.map_err(|fault| visit.fault(&fault))?;

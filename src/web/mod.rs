@@ -4,6 +4,7 @@
 //! commits together with the event that records it.
 
 mod account;
+mod attempt;
 mod attributes;
 mod consent;
 mod device_approval;

@@ -1,5 +1,6 @@
 //! The page between a sign-in with a password that somebody else set and everything else: a password of one's own.
 
+use super::attempt;
 use super::login::{self, Errand};
 use super::visited;
 use crate::account::policy::WeakPassword;
@@ -99,13 +100,13 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
     if let Some(problem) = Problem::of(form) {
         return ask(visit, &errand, username, Some(problem));
     }
-    login::count(visit).await?;
-    let user = match login::sign_in(visit, username, &present).await? {
+    attempt::count(visit).await?;
+    let user = match attempt::sign_in(visit, username, &present).await? {
         SignIn::PasswordChangeNeeded(user) => user,
         // Sent twice, or changed in another window meanwhile.
-        SignIn::SignedIn(user) => return login::complete(visit, &errand, &user).await,
+        SignIn::SignedIn(user) => return login::complete(visit, &errand, username, &user).await,
         SignIn::Refused => {
-            login::failed(visit).await?;
+            attempt::failed(visit).await?;
             return ask(visit, &errand, username, Some(Problem::Present));
         }
     };
@@ -122,8 +123,8 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
         }
     }
     // From here on it is a sign-in like any other, with a record of its own.
-    match login::sign_in(visit, username, &new).await? {
-        SignIn::SignedIn(user) => login::complete(visit, &errand, &user).await,
+    match attempt::sign_in(visit, username, &new).await? {
+        SignIn::SignedIn(user) => login::complete(visit, &errand, username, &user).await,
         SignIn::PasswordChangeNeeded(_) | SignIn::Refused => Ok(visit.see_other(&errand.sign_in())),
     }
 }

@@ -1,7 +1,8 @@
 //! `/account/password`: changing the own password. All other sessions and all families end with it (R-REF-15).
 
 use super::account;
-use super::login::{self, Next};
+use super::attempt;
+use super::login::Next;
 use super::new_password::Problem;
 use super::visited;
 use crate::account::PasswordChange;
@@ -54,15 +55,23 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
     if let Some(problem) = Problem::of(form) {
         return show(visit, &user, Some(problem)).await;
     }
-    login::count(visit).await?;
+    attempt::count(visit).await?;
     let secret = |name: &str| Secret::new(form.get(name).unwrap_or_default().to_owned());
     let (present, new) = (secret("password"), secret("new_password"));
     let (accounts, caller) = (&visit.app.accounts, visit.exchange.caller());
-    let changed = accounts
-        .change_password(&user, &present, &new, Some(session), caller, visit.now)
+    let profile = accounts
+        .profile(&user)
         .await
         .map_err(|fault| visit.fault(&fault))?;
-    match changed {
+    let change = async || {
+        let session = Some(session);
+        accounts
+            .change_password(&user, &present, &new, session, caller, visit.now)
+            .await
+    };
+    let is_right = |changed: &PasswordChange| !matches!(changed, PasswordChange::WrongPassword);
+    let username = &profile.username;
+    match attempt::at_account(visit, username, change, is_right, async || Ok(())).await? {
         PasswordChange::Changed(_, cookie) => {
             let mut response = visit.see_other(account::PASSWORD_CHANGED);
             match cookie {
@@ -72,7 +81,7 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
             Ok(response)
         }
         PasswordChange::WrongPassword => {
-            login::failed(visit).await?;
+            attempt::failed(visit).await?;
             show(visit, &user, Some(Problem::Present)).await
         }
         PasswordChange::Weak(weak) => show(visit, &user, Some(Problem::weak(&weak))).await,

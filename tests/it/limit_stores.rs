@@ -341,6 +341,14 @@ async fn the_store_is_killed_and_restarted_under_load() {
     );
     passed += ask(&[&one.http, &other.http], 40).await;
     assert_eq!(passed, 100, "each replica goes on by itself");
+    // Attempts at secrets are counted in the database, over both.
+    let stranger = |app: &TestApp| Http::from_address(&app.base, IpAddr::from([127, 0, 0, 2]));
+    for n in 0..8 {
+        let http = stranger(if n % 2 == 0 { &one } else { &other });
+        let call = http.post("/oauth2/token").basic("admin", "wrong");
+        let answer = call.form(&[("grant_type", "client_credentials")]).send().await;
+        assert_eq!(answer.status, if n < 5 { 401 } else { 429 }, "{n}");
+    }
     redis.start_again();
     passed += ask(&[&one.http, &other.http], 100).await;
     assert_eq!(

@@ -1,5 +1,6 @@
 //! Whom a limit counts, in a form of constant size.
 
+use super::Tier;
 use crate::protect::address::limit_key;
 use crate::types::{ClientId, TenantId, UserId};
 use std::hash::{BuildHasher as _, RandomState};
@@ -23,6 +24,24 @@ pub enum Key<'a> {
 }
 
 impl Key<'_> {
+    /// The tiers that count somebody of this kind.
+    pub(super) const fn tiers(self) -> &'static [Tier] {
+        match self {
+            Self::All => &[Tier::Global],
+            Self::Address(_) => &[Tier::Standard, Tier::Public, Tier::PerSecond],
+            Self::Client(..) => &[
+                Tier::Standard,
+                Tier::Expensive,
+                Tier::PerKey,
+                Tier::PerSecond,
+                Tier::Spike,
+            ],
+            Self::User(..) => &[Tier::PerUser],
+            Self::Tenant(_) => &[Tier::PerTenant],
+            Self::Operation(..) => &[Tier::Sensitive],
+        }
+    }
+
     /// A key of constant size. The hash is keyed with two secrets of this process: nobody can make two keys meet.
     pub(super) fn digest(&self, secrets: &[RandomState; 2]) -> u128 {
         let [high, low] = secrets;

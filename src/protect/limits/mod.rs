@@ -143,17 +143,21 @@ impl Limits {
         }
     }
 
-    /// Forgets what was counted under these limits, here and in the shared store; gives whether anything was.
+    /// Forgets what was counted for somebody, here and in the shared store; gives whether anything was.
     ///
     /// # Errors
     /// When the shared store does not answer.
-    pub async fn forget(&self, layers: &[Layer<'_>]) -> Result<bool, Fault> {
+    pub async fn forget(&self, keys: &[Key<'_>]) -> Result<bool, Fault> {
+        let places: Vec<(Tier, Key<'_>)> = keys
+            .iter()
+            .flat_map(|key| key.tiers().iter().map(|tier| (*tier, *key)))
+            .collect();
         let mut found = false;
-        for layer in layers {
-            found |= self.buckets(layer.tier).forget(layer.key.digest(&self.secrets));
+        for (tier, key) in &places {
+            found |= self.buckets(*tier).forget(key.digest(&self.secrets));
         }
         match &self.shared {
-            Some(shared) => Ok(shared.forget(layers).await? || found),
+            Some(shared) => Ok(shared.forget(&places).await? || found),
             None => Ok(found),
         }
     }

@@ -13,6 +13,8 @@ use time::{Date, Month, OffsetDateTime, Time};
 
 /// Clients that are known in memory; more are looked up anew.
 const MAX_CLIENTS: usize = 10_000;
+/// So many clients' use is added in one transaction.
+const PORTION: usize = 500;
 /// Months of use that are kept.
 pub const KEPT_MONTHS: i64 = 13;
 
@@ -21,6 +23,8 @@ pub const KEPT_MONTHS: i64 = 13;
 pub struct Quotas {
     store: Store,
     used: Mutex<HashMap<(TenantId, ClientId), Used>>,
+    /// What is pending is added by one at a time, so that it is added once.
+    flushing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,7 @@ impl Quotas {
         Self {
             store,
             used: Mutex::default(),
+            flushing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -87,22 +92,33 @@ impl Quotas {
     /// # Errors
     /// When the database does not answer; what was counted stays to be added.
     pub async fn flush(&self) -> Result<(), Fault> {
+        let _turn = self.flushing.lock().await;
         let pending: Vec<_> = {
             let all = self.lock();
             let pending = all.iter().filter(|(_, used)| used.pending > 0);
-            pending.map(|(key, used)| (key.clone(), *used)).collect()
+            let mut pending: Vec<_> = pending.map(|(key, used)| (key.clone(), *used)).collect();
+            // All replicas lock rows in one order.
+            pending.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            pending
         };
         if pending.is_empty() {
             return Ok(());
         }
-        let mut conn = self.store.write().await?;
-        for ((tenant, client), was) in pending {
-            let known = table::use_quota(&mut conn, tenant, &client, was.month, was.pending).await?;
-            if let Some(used) = self.lock().get_mut(&(tenant, client))
-                && used.month == was.month
-            {
-                used.known = known;
-                used.pending -= was.pending;
+        for portion in pending.chunks(PORTION) {
+            let mut known = Vec::with_capacity(portion.len());
+            let mut tx = self.store.begin().await?;
+            for ((tenant, client), was) in portion {
+                known.push(table::use_quota(&mut tx, *tenant, client, was.month, was.pending).await?);
+            }
+            tx.commit().await?;
+            let mut all = self.lock();
+            for ((key, was), known) in portion.iter().zip(known) {
+                if let Some(used) = all.get_mut(key)
+                    && used.month == was.month
+                {
+                    used.known = known;
+                    used.pending -= was.pending;
+                }
             }
         }
         Ok(())

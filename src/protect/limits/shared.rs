@@ -5,8 +5,8 @@
 //! replica counts by itself. [`Shared::tend`] finds out when it answers again. Nothing personal lies there: keys are
 //! authenticated hashes, values are instants.
 
-use super::Layer;
 use super::bucket::{Cost, Taken};
+use super::{Key, Layer, Tier};
 use crate::clock::Clock;
 use crate::config::Limit;
 use crate::fault::Fault;
@@ -80,11 +80,11 @@ impl Shared {
         }
     }
 
-    /// Forgets what was counted under these limits; gives whether anything was.
+    /// Forgets what was counted there; gives whether anything was.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub(super) async fn forget(&self, layers: &[Layer<'_>]) -> Result<bool, Fault> {
+    pub(super) async fn forget(&self, places: &[(Tier, Key<'_>)]) -> Result<bool, Fault> {
         let unreachable =
             |error| Fault::unavailable("the store of the limits does not answer").caused_by(error);
         let mut connection = match self.connection.load_full() {
@@ -92,8 +92,8 @@ impl Shared {
             None => self.connect().await.map_err(unreachable)?,
         };
         let mut delete = redis::cmd("DEL");
-        for layer in layers {
-            delete.arg(self.name_of(layer));
+        for (tier, key) in places {
+            delete.arg(self.name_of(*tier, *key));
         }
         let removed: i64 = delete.query_async(&mut connection).await.map_err(unreachable)?;
         Ok(removed > 0)
@@ -102,8 +102,8 @@ impl Shared {
     /// Sees whether the store answers, and connects to it again when it did not. Called about once a second.
     pub(super) async fn tend(&self) {
         let probe = [Layer {
-            tier: super::Tier::Global,
-            key: super::Key::Operation("probe", &super::Key::All),
+            tier: Tier::Global,
+            key: Key::Operation("probe", &Key::All),
             limit: PROBE,
         }];
         let before = self.connection.load_full();
@@ -166,7 +166,7 @@ impl Shared {
                 depth,
                 forget_after_ms,
             } = Cost::of(layer.limit);
-            call.key(self.name_of(layer))
+            call.key(self.name_of(layer.tier, layer.key))
                 .arg(&[cost.0, i64::from(cost.1), depth.0, i64::from(depth.1)])
                 .arg(layer.limit.rate)
                 .arg(forget_after_ms);
@@ -178,11 +178,11 @@ impl Shared {
         Ok(layers.iter().zip(answer).map(taken).collect())
     }
 
-    fn name_of(&self, layer: &Layer<'_>) -> String {
+    fn name_of(&self, tier: Tier, key: Key<'_>) -> String {
         let mut context = hmac::Context::with_key(&self.key);
-        context.update(layer.tier.as_str().as_bytes());
+        context.update(tier.as_str().as_bytes());
         context.update(&[0]);
-        context.update(&layer.key.to_bytes());
+        context.update(&key.to_bytes());
         let tag = context.sign();
         let half = tag.as_ref().get(..16).unwrap_or_default();
         format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(half))

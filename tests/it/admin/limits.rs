@@ -1,8 +1,10 @@
 //! `/admin/v1/limits`, `/admin/v1/plans`, quotas, spike arrest and what tightens by itself.
 
+use crate::rfc7591::{OPEN, registered, web};
 use crate::support::client::TestClient;
 use crate::support::http::Answer;
 use crate::support::{Engine, TestApp};
+use crate::tenants::bare_tenant;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -109,6 +111,39 @@ on_both_engines! {
         for event_type in ["plan_created", "plan_updated", "plan_deleted"] {
             assert!(events.iter().any(|event| event.event_type == event_type), "{event_type}");
         }
+    }
+
+    /// A client cannot put itself on a plan, nor take itself off one.
+    async fn only_administrators_put_clients_on_plans(engine: Engine) {
+        let app = TestApp::spawn_with(engine, &[WIDE, OPEN]).await;
+        let token = admin(&app).await;
+        for name in ["gold", "lead"] {
+            plan(&app, &token, &json!({"name": name, "spike_rate": 500})).await.expect(201);
+        }
+        let own = registered(&app, &web(json!({"plan": "gold"}))).await;
+        assert!(own.get("plan").is_none(), "{own}");
+        let (id, right) = (own["client_id"].as_str().unwrap(), own["registration_access_token"].as_str().unwrap());
+        let path = format!("/admin/v1/clients/{id}");
+        let shown = async || app.http.get(&path).bearer(&token).send().await.expect(200).json()["plan"].clone();
+        assert_eq!(shown().await, Value::Null);
+        patch(&app, &token, &path, &json!({"plan": "lead"})).await.expect(200);
+        for plan in [json!("gold"), Value::Null] {
+            let mut document = web(json!({"plan": plan}));
+            document["client_id"] = id.into();
+            let call = app.http.call(Method::PUT, &format!("/oauth2/register/{id}")).bearer(right);
+            call.json(&document).send().await.expect(200);
+            assert_eq!(shown().await, "lead");
+        }
+    }
+
+    /// A plan is its tenant's: another one's clients are not put on it, and its quota is not theirs.
+    async fn plans_are_their_tenants(engine: Engine) {
+        let app = TestApp::spawn_with(engine, &[WIDE]).await;
+        let token = admin(&app).await;
+        plan(&app, &token, &json!({"name": "gold", "standard": {"rate": 9}})).await.expect(201);
+        bare_tenant(&app, "acme", true).await;
+        let foreign = app.http.get("/t/acme/admin/v1/plans/gold").bearer(&token).send().await;
+        assert_eq!(foreign.status, 401, "the token is the first tenant's");
     }
 
     /// R-LIM-24: "Quota 5: 6th → 429 quota exceeded, Retry-After to month end." Over replicas and restarts.

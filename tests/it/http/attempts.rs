@@ -63,6 +63,37 @@ on_both_engines! {
         assert!(late.take(HERE, START.plus_seconds(900)).await.unwrap().passed);
     }
 
+    /// R-LIM-32: an IPv6 subscriber is one party, and a site with many networks has ten times the limit of one.
+    async fn ipv6_addresses_are_counted_by_network_and_by_site(engine: Engine) {
+        let db = TestDb::new(engine).await;
+        let attempts = attempts(db.stores().await.0, &[]);
+        let take = async |network: u16, host: u16| {
+            let address = format!("2001:db8:1:{network:x}::{host:x}").parse().unwrap();
+            attempts.take(address, START).await.unwrap().passed
+        };
+        for n in 0..5 {
+            assert!(take(0, n).await);
+        }
+        assert!(!take(0, 9).await, "another address of the same network");
+        for n in 1..10 {
+            for _ in 0..5 {
+                assert!(take(n, 1).await, "{n}");
+            }
+        }
+        assert!(!take(10, 1).await, "the site has used up its own");
+        let unused: IpAddr = "2001:db8:1:ffff::1".parse().unwrap();
+        assert!(!attempts.blocked(unused, START).unwrap().passed);
+        assert!(!attempts.peek(unused, START).await.unwrap().passed);
+        let elsewhere = "2001:db8:2::1".parse().unwrap();
+        assert!(attempts.take(elsewhere, START).await.unwrap().passed);
+        // What is given back counts for neither.
+        attempts.give_back("2001:db8:1:1::1".parse().unwrap(), START).await.unwrap();
+        assert!(take(1, 2).await);
+        assert!(!take(10, 1).await);
+        assert!(attempts.forget(unused).await.unwrap());
+        assert!(take(10, 1).await);
+    }
+
     async fn a_log_that_says_nothing_any_more_is_purged(engine: Engine) {
         let db = TestDb::new(engine).await;
         let attempts = attempts(db.stores().await.0, &[]);

@@ -120,12 +120,17 @@ impl Form {
 
 impl TestApp {
     /// Makes a user.
-    async fn user(&self, username: &str) -> UserId {
+    pub async fn user(&self, username: &str) -> UserId {
         self.user_with(username, false, |_| {}).await
     }
 
     /// Makes a user whose password is temporary or not, with whatever `change` makes of the profile.
-    async fn user_with(&self, username: &str, temporary: bool, change: impl FnOnce(&mut Profile)) -> UserId {
+    pub async fn user_with(
+        &self,
+        username: &str,
+        temporary: bool,
+        change: impl FnOnce(&mut Profile),
+    ) -> UserId {
         let mut profile = Profile {
             username: username.to_owned(),
             enabled: true,
