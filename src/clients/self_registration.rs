@@ -170,7 +170,8 @@ pub fn replaced(
         Ok(metadata) => metadata,
         Err(found) => return Ok(Err(found)),
     };
-    let found = strange_hosts(&metadata, terms);
+    let mut found = strange_hosts(&metadata, terms);
+    found.extend(unproven_sector(&metadata));
     Ok(if found.is_empty() {
         Ok(metadata)
     } else {
@@ -277,6 +278,16 @@ fn strange_hosts(metadata: &ClientMetadata, terms: &Terms) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// A client shows that it is of a sector by receiving codes there (OpenID Connect Core §8.1). One that gets tokens through a
+/// device receives nothing anywhere: it could name another's redirect URI, or none and another's document, and would know
+/// people by the other's subjects. An administrator may know better.
+fn unproven_sector(metadata: &ClientMetadata) -> Option<Violation> {
+    let detail =
+        "must be public for clients with the device grant, which do not show of which sector they are";
+    (metadata.is_pairwise() && metadata.has_grant(GrantType::DeviceCode))
+        .then(|| Violation::new("/subject_type", detail))
 }
 
 #[cfg(test)]

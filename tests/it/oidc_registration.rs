@@ -115,3 +115,61 @@ async fn s3_the_answer_is_not_kept() {
         assert_eq!(answer.header("pragma"), "no-cache");
     }
 }
+
+/// Core §8.1: a sector is shown by receiving codes there. A client of the device grant receives none: it cannot name another's redirect
+/// URI, or another's document, and come to know people by that one's subjects.
+#[tokio::test]
+async fn s2_subject_type_nobody_joins_a_sector_unseen() {
+    let settings = [
+        crate::rfc7591::OPEN,
+        ("outgoing.allow", "127.0.0.1/32"),
+        (
+            "registration.grant_types",
+            "authorization_code refresh_token urn:ietf:params:oauth:grant-type:device_code",
+        ),
+    ];
+    let app = TestApp::spawn_with(Engine::Sqlite, &settings).await;
+    let peer = crate::support::peer::Peer::start().await;
+    peer.serve("/sector", "application/json", r#"["https://victim.example/cb"]"#);
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let sector = format!("{}/sector", peer.base);
+    for thief in [
+        json!({"redirect_uris": ["https://victim.example/cb"], "grant_types": ["authorization_code", device]}),
+        json!({"redirect_uris": [], "grant_types": [device], "sector_identifier_uri": sector}),
+        json!({"redirect_uris": ["https://victim.example/cb"], "grant_types": ["authorization_code", device],
+            "sector_identifier_uri": sector}),
+    ] {
+        let mut document = thief.clone();
+        document["subject_type"] = "pairwise".into();
+        let answer = register(&app, &document).await;
+        assert_eq!(answer.oauth_error(400), "invalid_client_metadata", "{thief}");
+        document["subject_type"] = "public".into();
+        register(&app, &document).await.expect(201);
+    }
+    // Nor later, by a change (RFC 7592 §2.2).
+    let own = json!({"redirect_uris": ["https://victim.example/cb"], "subject_type": "pairwise"});
+    let read = register(&app, &own).await.expect(201).json();
+    let mut changed = own;
+    changed["client_id"] = read["client_id"].clone();
+    changed["grant_types"] = json!(["authorization_code", device]);
+    let put = app.http.call(
+        reqwest::Method::PUT,
+        read["registration_client_uri"].as_str().unwrap(),
+    );
+    let token = read["registration_access_token"].as_str().unwrap();
+    assert_eq!(
+        put.bearer(token).json(&changed).send().await.oauth_error(400),
+        "invalid_client_metadata"
+    );
+    // An administrator may know what a device is of.
+    let token = app.admin_token("clients:write").await;
+    let trusted = json!({"grant_types": [device], "scope": "openid", "subject_type": "pairwise",
+        "token_endpoint_auth_method": "none", "sector_identifier_uri": sector});
+    app.http
+        .post("/admin/v1/clients")
+        .bearer(&token)
+        .json(&trusted)
+        .send()
+        .await
+        .expect(201);
+}
