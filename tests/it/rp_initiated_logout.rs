@@ -286,3 +286,65 @@ on_both_engines! {
         assert!(!history(&p.app, &here.family()).await.is_empty());
     }
 }
+
+/// §2: "OPs MUST ignore" what they do not know: "Any parameters used that are not understood MUST be ignored by the OP". What comes
+/// twice is no request (RFC 6749 §3.1 says so of its own), and signs nobody out.
+#[tokio::test]
+async fn s2_unknown_parameters_are_ignored_and_repeated_ones_refused() {
+    let mut p = provider().await;
+    let tokens = p.sign_in().await;
+    let hint = ("id_token_hint", &*tokens.id);
+    for repeated in [
+        vec![hint, hint],
+        vec![
+            hint,
+            ("post_logout_redirect_uri", BYE),
+            ("post_logout_redirect_uri", "https://rp.example/other"),
+        ],
+        vec![
+            hint,
+            ("post_logout_redirect_uri", BYE),
+            ("state", "a"),
+            ("state", "b"),
+        ],
+    ] {
+        let page = p.browser.open(&logout(&repeated)).await;
+        stays(&page);
+        assert_eq!(page.answer.status.as_u16(), 400);
+        assert_eq!(p.silent(&mut p.browser.clone()).await, None);
+    }
+    let unknown = [
+        hint,
+        ("post_logout_redirect_uri", BYE),
+        ("colour", "blue"),
+        ("redirect_uri", "https://evil.example/"),
+    ];
+    let page = p.browser.open(&logout(&unknown)).await;
+    assert_eq!(page.left_for.unwrap().as_str(), BYE);
+    assert!(p.is_signed_out().await);
+}
+
+/// §3.1: "post_logout_redirect_uris […] MUST NOT" be guessed at: what is registered is an absolute address, https for web
+/// applications but on loopback, without a fragment, and is compared as it is written.
+#[tokio::test]
+async fn s3_1_what_may_be_registered() {
+    let admin = crate::admin::Admin::new(crate::support::TestApp::spawn(Engine::Sqlite).await).await;
+    let body = |uri: &str| serde_json::json!({"redirect_uris": ["https://rp.example/cb"], "post_logout_redirect_uris": [uri]});
+    for good in [BYE, "http://localhost:3000/bye", "https://other.example/bye"] {
+        admin.post("/clients", &body(good)).await.expect(201);
+    }
+    for bad in [
+        "https://rp.example/bye#x",
+        "http://rp.example/bye",
+        "/bye",
+        "javascript:alert(1)",
+        "https://*.example/",
+    ] {
+        let refused = admin.post("/clients", &body(bad)).await;
+        assert_eq!(
+            crate::admin::pointers(&refused),
+            ["/post_logout_redirect_uris/0"],
+            "{bad}"
+        );
+    }
+}

@@ -172,3 +172,61 @@ async fn s2_1_metadata_says_so() {
     assert_eq!(metadata["backchannel_logout_supported"], true);
     assert_eq!(metadata["backchannel_logout_session_supported"], true);
 }
+
+/// §2.2: "The backchannel_logout_uri […] MUST be an absolute URI […]. The backchannel_logout_uri MUST NOT include a fragment component.",
+/// "This URL SHOULD use the https scheme", which is the rule here.
+#[tokio::test]
+async fn s2_2_the_address_that_is_registered() {
+    let admin = crate::admin::Admin::new(TestApp::spawn(Engine::Sqlite).await).await;
+    let body = |uri: &str| {
+        json!({
+            "redirect_uris": ["https://rp.example/cb"], "backchannel_logout_uri": uri,
+            "backchannel_logout_session_required": true,
+        })
+    };
+    for good in ["https://rp.example/out", "https://other.example:8443/out?a=b"] {
+        let read = admin.post("/clients", &body(good)).await.expect(201).json();
+        assert_eq!(read["backchannel_logout_uri"], good);
+        assert_eq!(read["backchannel_logout_session_required"], true);
+    }
+    for bad in [
+        "https://rp.example/out#x",
+        "http://rp.example/out",
+        "/out",
+        "https:///out",
+        "ftp://rp.example/",
+        "x",
+    ] {
+        let refused = admin.post("/clients", &body(bad)).await;
+        assert_eq!(
+            crate::admin::pointers(&refused),
+            ["/backchannel_logout_uri"],
+            "{bad}"
+        );
+    }
+}
+
+/// §2.4: "A Logout Token MUST contain either a sub or a sid Claim" and "sid […] REQUIRED" where
+/// `backchannel_logout_session_required` is: it is there for every client. "The alg with the value none MUST NOT be used for the Logout
+/// Token", whatever was registered for ID tokens.
+#[tokio::test]
+async fn s2_4_every_client_is_told_the_session() {
+    let mut scene = Scene::new(Engine::Sqlite).await;
+    for required in [true, false] {
+        scene.p.browser = Browser::new(&scene.p.app);
+        scene.p.rp = told(&scene.p.app, &scene.receiver, |metadata| {
+            metadata.backchannel_logout_session_required = required;
+        })
+        .await;
+        let tokens = scene.p.sign_in().await;
+        scene.sign_out(&tokens).await;
+        let count = if required { 1 } else { 2 };
+        let received = scene.waits_for(count).await;
+        let token = received.last().unwrap().field("logout_token");
+        let claims = claims_of(token);
+        assert_eq!(claims["sid"], sid_of(&tokens));
+        assert_eq!(claims["sub"], scene.p.alice.id.to_string());
+        assert_ne!(header_of(token)["alg"], "none");
+        assert!(claims.get("nonce").is_none());
+    }
+}

@@ -1,12 +1,16 @@
-//! What the OpenID Foundation's conformance plans Config, Basic, Dynamic, Third-Party-Initiated Login and RP-Initiated Logout do to a server, one test for each thing
-//! that they check. The specifications' own MUSTs are shown in the files that are named after them.
+//! What the OpenID Foundation's conformance plans Config, Basic, Form Post, Dynamic, Third-Party-Initiated Login, RP-Initiated,
+//! Back-Channel and Front-Channel Logout and Session Management do to a server, one test for each thing that they check. The specifications' own MUSTs are shown in the files that are named after them.
 
+mod back_channel;
 mod basic;
 mod config;
 mod dynamic;
+mod dynamic_requests;
 mod every_plan;
+mod front_channel;
 mod logout;
 mod protected_answers;
+mod session_management;
 
 use crate::support::provider::Provider;
 use crate::support::relying_party::{CALLBACK, RelyingParty, Tokens};

@@ -3,6 +3,7 @@
 mod authentication;
 mod claims;
 mod subjects;
+mod together;
 mod tokens;
 
 use crate::support::provider::Provider;

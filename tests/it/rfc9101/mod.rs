@@ -3,6 +3,7 @@
 mod encrypted;
 mod object;
 mod reference;
+mod request;
 
 use crate::support::Engine;
 use crate::support::peer::Peer;

@@ -19,6 +19,7 @@ pub mod relying_party;
 pub mod request_object;
 pub mod source;
 pub mod statements;
+pub mod tls;
 pub mod user_agent;
 pub mod webdriver;
 
