@@ -11,7 +11,6 @@ use crate::protect::limits::Tier;
 use crate::protect::routes::Routes;
 use crate::storage::limits::{self, ChangedLimits, Overrides};
 use crate::storage::outbox;
-use crate::types::Violation;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Map, Value, json};
@@ -72,12 +71,7 @@ async fn update(call: Call, actor: Actor) -> Answer {
         version::check(&call, changes.version)?;
         let mut document = value(&changes.overrides.0)?;
         merge::merge(&mut document, &patch);
-        // JSON Schema takes 100.0 for a whole number.
-        let overrides: Overrides = serde_json::from_value(document).map_err(|_| {
-            let detail = "numbers must be written without a fraction";
-            problem::invalid(vec![Violation::new("", detail)])
-        })?;
-        let overrides: Overrides = overrides
+        let overrides: Overrides = merge::read::<Overrides>(document)?
             .into_iter()
             .filter(|(_, change)| *change != limits::LimitChange::default())
             .collect();

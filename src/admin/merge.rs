@@ -1,5 +1,9 @@
 //! Merge patches.
 
+use super::problem;
+use crate::surface::Refusal;
+use crate::types::Violation;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// RFC 7396 §2.
@@ -20,6 +24,17 @@ pub fn merge(target: &mut Value, patch: &Value) {
             }
         }
     }
+}
+
+/// Reads a merged document that its schema has passed.
+///
+/// # Errors
+/// When a number is written with a fraction: JSON Schema takes 100.0 for a whole one.
+pub fn read<T: DeserializeOwned>(document: Value) -> Result<T, Refusal> {
+    serde_json::from_value(document).map_err(|_| {
+        let detail = "numbers must be written without a fraction";
+        problem::invalid(vec![Violation::new("", detail)])
+    })
 }
 
 #[cfg(test)]

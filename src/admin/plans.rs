@@ -9,8 +9,7 @@ use crate::protect::limits::quota;
 use crate::protect::routes::Routes;
 use crate::storage::plans::{self, Plan, PlanTerms};
 use crate::storage::{Tx, clients, outbox};
-use crate::surface::Refusal;
-use crate::types::{ClientId, Violation};
+use crate::types::ClientId;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Value, json};
@@ -140,7 +139,7 @@ async fn create(call: Call, actor: Actor) -> Answer {
     let plan = Plan {
         tenant_id: call.tenant(),
         name,
-        terms: Json(terms(body)?),
+        terms: Json(merge::read(body)?),
         version: 1,
         created_at: call.now(),
         updated_at: call.now(),
@@ -173,7 +172,7 @@ async fn update(call: Call, actor: Actor) -> Answer {
         version::check(&call, plan.version)?;
         let mut document = document(&plan.terms)?;
         merge::merge(&mut document, &patch);
-        let changed = terms(document)?;
+        let changed: PlanTerms = merge::read(document)?;
         if changed == plan.terms.0 {
             return answer(&plan);
         }
@@ -251,14 +250,6 @@ async fn find(call: &Call) -> Result<Plan, Stop> {
 
 fn busy() -> Stop {
     Fault::unavailable("a plan was changed by others at every attempt").into()
-}
-
-/// JSON Schema takes 100.0 for a whole number.
-fn terms(document: Value) -> Result<PlanTerms, Refusal> {
-    serde_json::from_value(document).map_err(|_| {
-        let detail = "numbers must be written without a fraction";
-        problem::invalid(vec![Violation::new("", detail)])
-    })
 }
 
 fn document(terms: &PlanTerms) -> Result<Value, Fault> {

@@ -25,6 +25,7 @@ mod reader;
 mod refusals;
 mod request_log;
 pub mod routes;
+mod secrets;
 mod suspicion;
 mod unread;
 

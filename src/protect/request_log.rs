@@ -119,7 +119,8 @@ fn limited_key(tier: Tier, state: &State) -> &'static str {
         Tier::PerUser => "user_id",
         Tier::PerTenant => "tenant",
         _ => match (&state.client, state.user) {
-            (Some(_), _) => "client_id",
+            // Who only names a public client is counted by address.
+            (Some(_), _) if state.paid_by_address.is_none() => "client_id",
             (None, Some(_)) if tier == Tier::Sensitive => "user_id",
             _ => "address",
         },

@@ -7,6 +7,7 @@ use crate::support::limit_store::{OwnRedis, PATIENCE_MS};
 use crate::support::people::PASSWORD;
 use crate::support::user_agent::Browser;
 use crate::support::{Engine, TestApp};
+use crate::tenants::bare_tenant;
 use serde_json::json;
 
 const NUMBER: u32 = 4;
@@ -201,4 +202,85 @@ async fn a_monthly_quota_is_one_for_all_replicas() {
     let refused = ground.token_request(&other.http).await.expect(429);
     assert_eq!(refused.json()["error"], "quota_exceeded");
     ground.token_request(&one.http).await.expect(429);
+}
+
+/// R-LIM-36: "one consumer (client, department/tenant) at its limit leaves others untouched".
+#[tokio::test]
+async fn a_tenant_at_its_cap_leaves_others_untouched() {
+    let settings = [
+        ("limit.per_tenant_cap", N),
+        ("tokens.algorithms", "ES256"),
+        ("token.alg", "ES256"),
+    ];
+    let ground = Ground::new(&settings, None).await;
+    let app = &ground.replicas[0];
+    let token = app.admin_token("tenants:write").await;
+    let body = json!({"name": "acme", "admin_username": "alice"});
+    let made = app
+        .http
+        .post("/admin/v1/tenants")
+        .bearer(&token)
+        .json(&body)
+        .send()
+        .await
+        .expect(201)
+        .json();
+    let (id, secret) = (
+        made["client_id"].as_str().unwrap(),
+        made["client_secret"].as_str().unwrap(),
+    );
+    let acme = async || {
+        let form = [("grant_type", "client_credentials"), ("scope", "clients:read")];
+        app.http
+            .post("/t/acme/oauth2/token")
+            .basic(id, secret)
+            .form(&form)
+            .send()
+            .await
+    };
+    app.advance(1);
+    for _ in 0..NUMBER {
+        acme().await.expect(200);
+    }
+    acme().await.expect(429);
+    for _ in 0..NUMBER {
+        ground.token_request(&app.http).await.expect(200);
+    }
+    ground.token_request(&app.http).await.expect(429);
+}
+
+/// Nobody gains by asking at several tenants: an address is one caller wherever it asks.
+#[tokio::test]
+async fn addresses_are_counted_over_all_tenants() {
+    let settings = [("limits.standard.rate", N), ("limits.authentication.rate", N)];
+    let ground = Ground::new(&settings, None).await;
+    let app = &ground.replicas[0];
+    bare_tenant(app, "acme", true).await;
+    for n in 0..2 * NUMBER {
+        let path = ["/nothing", "/t/acme/nothing"][n as usize % 2];
+        app.http
+            .get(path)
+            .send()
+            .await
+            .expect(if n < NUMBER { 404 } else { 429 });
+    }
+    app.advance(60);
+    for n in 0..NUMBER {
+        let path = ["/oauth2/token", "/t/acme/oauth2/token"][n as usize % 2];
+        let call = app
+            .http
+            .post(path)
+            .basic("nobody", "wrong")
+            .form(&[("grant_type", "client_credentials")]);
+        call.send().await.expect(401);
+    }
+    app.advance(60);
+    for path in ["/oauth2/token", "/t/acme/oauth2/token"] {
+        let call = app
+            .http
+            .post(path)
+            .basic("nobody", "wrong")
+            .form(&[("grant_type", "client_credentials")]);
+        assert_eq!(call.send().await.expect(429).header("retry-after"), "840");
+    }
 }

@@ -37,6 +37,7 @@ mod http;
 mod keys;
 mod layering;
 mod limit_numbers;
+mod limit_outage;
 mod limit_stores;
 mod oidc_core;
 mod oidc_discovery;
