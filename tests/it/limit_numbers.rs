@@ -226,8 +226,8 @@ async fn a_tenant_at_its_cap_leaves_others_untouched() {
         .expect(201)
         .json();
     let (id, secret) = (
-        made["client_id"].as_str().unwrap(),
-        made["client_secret"].as_str().unwrap(),
+        made["admin_client_id"].as_str().unwrap(),
+        made["admin_client_secret"].as_str().unwrap(),
     );
     let acme = async || {
         let form = [("grant_type", "client_credentials"), ("scope", "clients:read")];
