@@ -9,13 +9,13 @@ const MAX_VALUE: usize = 256;
 /// 90 days: as long as a device is known after a sign-in.
 const DEVICE_LASTS: &str = "; Max-Age=7776000";
 
-/// A cookie that this server sets. Each holds 256 random bits and no data, and all but the device's last until the browser
-/// is closed; the server decides when its content is over.
+/// A cookie that this server sets. The server decides when its content is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cookie {
-    /// Tells one browser from another, from before anybody signs in: forms and authorization requests are bound to it.
+    /// Tells one browser from another, from before anybody signs in: forms and authorization requests are bound to it. 256
+    /// random bits that last until the browser is closed.
     Browser,
-    /// The secret of a session.
+    /// The secret of a session, of the same kind.
     Session,
     /// What the frame of session management compares: scripts may read it and frames of other sites get it. It is derived
     /// from the session and opens nothing.
@@ -78,6 +78,11 @@ impl Cookies {
             Cookie::Browser | Cookie::Session | Cookie::State => "",
         };
         self.header(cookie, tenant, value.expose(), end)
+    }
+
+    /// The `Set-Cookie` of one that lasts so many seconds, over the end of the browser.
+    pub fn set_for(self, cookie: Cookie, tenant: TenantId, value: &Secret, seconds: i64) -> HeaderValue {
+        self.header(cookie, tenant, value.expose(), &format!("; Max-Age={seconds}"))
     }
 
     /// The `Set-Cookie` that removes it.

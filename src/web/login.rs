@@ -14,7 +14,6 @@ use crate::oidc::session_management;
 use crate::page::{self, Layout, Policy};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
-use crate::protect::cookies::Cookie;
 use crate::storage::sessions::{self, Interaction};
 use crate::storage::users::User;
 use crate::types::Secret;
@@ -243,7 +242,7 @@ pub(super) async fn complete(
     if visit.app.config.session.management {
         let state = session_management::browser_state(&visit.keys, started.session.id);
         let state = state.map_err(|fault| visit.fault(&fault))?;
-        let cookie = visit.app.cookies.set(Cookie::State, visit.tenant, &state);
+        let cookie = session_management::cookie(app, &started.session, &state, visit.now);
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)

@@ -131,6 +131,51 @@ async fn the_browser_state_is_no_session() {
     assert_eq!(p.silent(&mut thief).await.as_deref(), Some("login_required"));
 }
 
+/// §3.2: the state is that of a session of the browser; one that was ended elsewhere is found when an application's page loads
+/// the frame, and one whose time is over needs nothing at all.
+#[tokio::test]
+async fn s3_2_a_session_that_was_ended_elsewhere_is_changed_once_the_frame_is_loaded() {
+    let mut p = provider().await;
+    let (alice, client) = (p.alice.clone(), p.rp.client_id.clone());
+    let state = signed_in(&mut p, &alice, &[]).await;
+    let cookie = p.browser.cookie("state").expect("a cookie").clone();
+    assert!(cookie.line.contains("; Max-Age=28800"), "{}", cookie.line);
+    p.app.advance(600);
+    // Nobody has ended anything.
+    let frame = p.browser.get("/oauth2/check_session").await.answer.expect(200);
+    assert!(frame.headers.get("set-cookie").is_none());
+    assert_eq!(judge(&p.browser, &client, ORIGIN, &state), "unchanged");
+
+    let admin = p.app.admin_token("users:write").await;
+    let revoke = format!("/admin/v1/users/{}/revoke", alice.id);
+    p.app.http.post(&revoke).bearer(&admin).send().await.expect(204);
+    p.browser.get("/oauth2/check_session").await.answer.expect(200);
+    assert!(p.browser.cookie("state").is_none());
+    assert_eq!(judge(&p.browser, &client, ORIGIN, &state), "changed");
+
+    // Who signs in again has less and less of the session's time left, and what nobody has issued is no session.
+    let again = signed_in(&mut p, &alice, &[]).await;
+    p.app.advance(600);
+    signed_in(&mut p, &alice, &[("prompt", "login")]).await;
+    let renewed = p.browser.cookie("state").expect("a cookie").clone();
+    assert!(renewed.line.contains("; Max-Age=28200"), "{}", renewed.line);
+    assert_eq!(judge(&p.browser, &client, ORIGIN, &again), "unchanged");
+    let (id, mac) = renewed.value.split_once('.').expect("id.mac");
+    for forged in [
+        format!("{id}.{}", mac.to_ascii_uppercase()),
+        id.to_owned(),
+        "x.y".to_owned(),
+        cookie.value,
+    ] {
+        let mut browser = Browser::new(&p.app);
+        let mut put = renewed.clone();
+        put.value = forged;
+        browser.put(&put);
+        browser.get("/oauth2/check_session").await.answer.expect(200);
+        assert!(browser.cookie("state").is_none());
+    }
+}
+
 /// §3.2: the frame is loaded "from the OP" by pages of other origins; its script is a file, and it may do nothing else.
 #[tokio::test]
 async fn s3_2_the_frame_may_be_framed_and_do_nothing_else() {

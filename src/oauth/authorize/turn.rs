@@ -159,7 +159,7 @@ impl Turn<'_> {
             &browser,
         )?;
         let mut response = respond(self.exchange, &answer.with_session_state(state));
-        let cookie = app.cookies.set(Cookie::State, self.tenant, &browser);
+        let cookie = session_management::cookie(app, session, &browser, self.now);
         response.headers_mut().append(header::SET_COOKIE, cookie);
         Ok(response)
     }
