@@ -11,7 +11,7 @@ use crate::oidc::backchannel::{self, Message};
 use crate::outgoing::OutgoingError;
 use crate::storage::deliveries::{self, Delivery, Kind, Receiver};
 use crate::storage::{ended_sessions, outbox};
-use crate::types::Timestamp;
+use crate::types::{TenantId, Timestamp};
 use futures_util::future::join_all;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,7 +81,9 @@ impl Couriers {
         self.bury_overdue().await?;
         let now = app.clock.now();
         let mut tasks = JoinSet::new();
-        for receiver in deliveries::receivers(&app.store, now).await? {
+        let due = deliveries::receivers(&app.store, now).await?;
+        let due = in_turn(due, &self.known().busy);
+        for receiver in due {
             let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() else {
                 break;
             };
@@ -207,6 +209,25 @@ impl Couriers {
     }
 }
 
+/// Receivers in the order in which they get seats: of each tenant one, then of each a second one, and so on, those that
+/// are being served counted. However many slow receivers a tenant has, the next free seat is another one's.
+fn in_turn(receivers: Vec<Receiver>, busy: &HashSet<Receiver>) -> Vec<Receiver> {
+    let mut taken: HashMap<TenantId, usize> = HashMap::new();
+    for receiver in busy {
+        *taken.entry(receiver.tenant_id).or_default() += 1;
+    }
+    let mut ranked: Vec<_> = receivers
+        .into_iter()
+        .map(|receiver| {
+            let before = taken.entry(receiver.tenant_id).or_default();
+            *before += 1;
+            (*before, receiver)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, receiver)| receiver).collect()
+}
+
 impl Known {
     /// Whether a receiver is to be served now; it counts as busy from then on.
     fn begin(&mut self, receiver: &Receiver, now: Timestamp) -> bool {
@@ -288,7 +309,24 @@ fn wait_micros(attempts: i64, jitter: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::TenantId;
+
+    #[test]
+    fn a_tenant_with_many_receivers_does_not_hold_up_another() {
+        let receiver = |tenant: u128, number: usize| Receiver {
+            tenant_id: TenantId(uuid::Uuid::from_u128(tenant)),
+            kind: Kind::BackchannelLogout,
+            receiver: number.to_string(),
+        };
+        let mut due: Vec<_> = (0..100).map(|number| receiver(1, number)).collect();
+        due.push(receiver(2, 0));
+        due.push(receiver(2, 1));
+        let order = in_turn(due.clone(), &HashSet::new());
+        assert_eq!(order[..3], [receiver(1, 0), receiver(2, 0), receiver(1, 1)]);
+        assert_eq!(order.len(), due.len());
+        // Those that are being served count, and are not begun anew.
+        let busy = (200..230).map(|number| receiver(1, number)).collect();
+        assert_eq!(in_turn(due, &busy)[..2], [receiver(2, 0), receiver(2, 1)]);
+    }
 
     #[test]
     fn waits_grow_and_differ() {
