@@ -1,7 +1,7 @@
 //! Client libraries that others wrote sign people in here as they are: the crates `openidconnect` and `oauth2`.
 
 use crate::support::http::Http;
-use crate::support::provider::Provider;
+use crate::support::provider::{PATIENT, Provider};
 use crate::support::relying_party::{CALLBACK, RelyingParty};
 use crate::support::{Engine, TestApp};
 use grantor::clock::Clock;
@@ -207,10 +207,25 @@ type Registration = ClientRegistrationRequest<
 
 #[tokio::test]
 async fn openidconnect_registers_itself_signs_in_and_signs_out() {
-    const BYE: &str = "https://rp.example/bye";
     let mut p = Provider::with(Engine::Sqlite, &[("registration.mode", "token")]).await;
     p.app
         .advance(Clock::System.now().seconds() - p.app.now().seconds());
+    registers_itself_signs_in_and_signs_out(&mut p).await;
+}
+
+#[tokio::test]
+async fn openidconnect_does_all_of_that_in_a_tenant() {
+    let settings = [PATIENT, ("registration.mode", "token")];
+    let server = TestApp::spawn_with(Engine::Sqlite, &settings).await;
+    server.advance(Clock::System.now().seconds() - server.now().seconds());
+    let mut p = Provider::of(server.make_tenant("acme").await).await;
+    assert!(p.app.issuer().ends_with("/t/acme"));
+    registers_itself_signs_in_and_signs_out(&mut p).await;
+    openidconnect_completes(&mut p).await;
+}
+
+async fn registers_itself_signs_in_and_signs_out(p: &mut Provider) {
+    const BYE: &str = "https://rp.example/bye";
     let base = p.app.http.clone();
     let http = |request: HttpRequest| send(base.clone(), request);
     let issuer = IssuerUrl::new(p.app.issuer().to_owned()).unwrap();
@@ -228,7 +243,8 @@ async fn openidconnect_registers_itself_signs_in_and_signs_out() {
         post_logout_redirect_uris: vec![BYE.to_owned()],
     };
     let endpoint = metadata.registration_endpoint().unwrap().clone();
-    let request = Registration::new(vec![redirect.clone()], with_logout);
+    let grants = vec![CoreGrantType::AuthorizationCode, CoreGrantType::RefreshToken];
+    let request = Registration::new(vec![redirect.clone()], with_logout).set_grant_types(Some(grants));
     assert!(request.register_async(&endpoint, &http).await.is_err());
     let admin = p.app.admin_token("registration:write").await;
     let made = p.app.http.post("/admin/v1/registration-tokens").bearer(&admin);
@@ -251,6 +267,7 @@ async fn openidconnect_registers_itself_signs_in_and_signs_out() {
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let flow = CoreAuthenticationFlow::AuthorizationCode;
     let request = client.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
+    let request = request.add_scope(Scope::new("email".to_owned()));
     let (url, _, nonce) = request.set_pkce_challenge(challenge).url();
     let page = p.browser.authorize(url.as_str(), &p.alice).await;
     let request = client.exchange_code(AuthorizationCode::new(page.code())).unwrap();
@@ -262,6 +279,16 @@ async fn openidconnect_registers_itself_signs_in_and_signs_out() {
     let id_token = tokens.id_token().unwrap();
     let claims = id_token.claims(&client.id_token_verifier(), &nonce).unwrap();
     assert_eq!(claims.subject().as_str(), p.alice.id.to_string());
+    let refreshed = client
+        .exchange_refresh_token(tokens.refresh_token().unwrap())
+        .unwrap();
+    let refreshed = refreshed.request_async(&http).await.unwrap();
+    let request = client.user_info(refreshed.access_token().clone(), Some(claims.subject().clone()));
+    let info: CoreUserInfoClaims = request.unwrap().request_async(&http).await.unwrap();
+    assert_eq!(
+        info.email().map(|email| email.as_str()),
+        Some("alice@example.com")
+    );
 
     let out = LogoutRequest::from(end_session)
         .set_id_token_hint(id_token)

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
+pub enum Access {
     /// Everybody; so a request without anything is answered.
     Public(u16),
     /// A client that authenticates as it is registered (RFC 6749 §2.3).
@@ -382,7 +382,7 @@ fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
     }
 }
 
-fn routes(app: &TestApp) -> Vec<RouteInfo> {
+pub fn routes(app: &TestApp) -> Vec<RouteInfo> {
     let config = &app.app.config;
     let mut routes = Routes::new(config.http.cors_max_age_s);
     let before: Vec<_> = routes.infos().cloned().collect();
@@ -395,7 +395,7 @@ fn routes(app: &TestApp) -> Vec<RouteInfo> {
         .collect()
 }
 
-fn access(route: &RouteInfo) -> Access {
+pub fn access(route: &RouteInfo) -> Access {
     let row = ROUTES
         .iter()
         .find(|(method, path, _)| *method == route.method.as_str() && *path == route.path);
@@ -411,12 +411,12 @@ fn refused_with(route: &RouteInfo) -> u16 {
     }
 }
 
-fn name(route: &RouteInfo) -> String {
+pub fn name(route: &RouteInfo) -> String {
     format!("{} {}", route.method, route.path)
 }
 
 /// A path that is there, with something in the place of each parameter.
-fn path(route: &RouteInfo) -> String {
+pub fn path(route: &RouteInfo) -> String {
     let parts = route
         .path
         .split('/')
@@ -424,12 +424,12 @@ fn path(route: &RouteInfo) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-fn method(name: &str) -> Method {
+pub fn method(name: &str) -> Method {
     name.parse().expect("a method")
 }
 
 /// A request by this method with a body of the kind that the route wants.
-fn call<'a>(app: &'a TestApp, route: &RouteInfo, by: &str) -> Call<'a> {
+pub fn call<'a>(app: &'a TestApp, route: &RouteInfo, by: &str) -> Call<'a> {
     let call = app.http.call(method(by), &path(route));
     match route.policy.body {
         _ if by == "GET" || by == "TRACE" => call,

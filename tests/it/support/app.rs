@@ -14,8 +14,10 @@ use grantor::jobs;
 use grantor::sealed::MasterKeys;
 use grantor::server::{self, Listeners, Service};
 use grantor::storage::clients::{Client, ClientMetadata};
+use grantor::storage::tenants::{self, TenantRow};
 use grantor::types::{
-    ADMIN_SCOPES, AuthMethod, ClientId, GrantType, ScopeSet, TenantId, Timestamp, TokenHash,
+    ADMIN_SCOPES, AuthMethod, ClientId, FIRST_TENANT_SCOPES, GrantType, ScopeSet, TenantId, TenantName,
+    Timestamp, TokenHash,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,8 +53,11 @@ pub struct TestApp {
     pub app: Arc<App>,
     /// A client for its base URL.
     pub http: Http,
-    /// Where it listens; its issuer, unless it is a replica of another one.
+    /// Where it listens, and where the tenant is below that; its issuer, unless it is a replica of another one.
     pub base: String,
+    /// The tenant that it is asked as.
+    pub tenant: TenantId,
+    issuer: String,
     settings: Vec<(String, String)>,
     running: Option<Running>,
 }
@@ -89,6 +94,11 @@ impl TestApp {
 
     /// Another server on the same databases and with the same issuer, clock and settings.
     pub async fn replica(&self) -> Self {
+        assert_eq!(
+            self.tenant,
+            TenantId::FIRST,
+            "a replica of the server, not of a tenant"
+        );
         let issuer = self.app.config.issuer.as_str().to_owned();
         Self::start(
             self.db.clone(),
@@ -99,9 +109,52 @@ impl TestApp {
         .await
     }
 
+    /// Makes a tenant with keys and the client that holds all its admin scopes.
+    pub async fn make_tenant(&self, name: &str) -> Self {
+        let now = self.now();
+        let row = TenantRow {
+            id: TenantId(self.app.entropy.uuid_v7(now).expect("randomness")),
+            name: TenantName::parse(name).expect("a name"),
+            enabled: true,
+            settings: Default::default(),
+            version: 1,
+            created_at: now,
+        };
+        let keys = self.app.keys.first_keys(row.id, now).await.expect("keys");
+        let mut tx = self.app.store.begin().await.expect("a transaction");
+        let inserted = tenants::insert(&mut tx, &row).await;
+        assert!(inserted.expect("the database answers"), "the name is taken");
+        keys.insert(&mut tx).await.expect("the database answers");
+        let inserted = grantor::storage::clients::insert(&mut tx, &admin_client(row.id)).await;
+        assert!(inserted.expect("the database answers"));
+        tx.commit().await.expect("the database answers");
+        self.app.tenants.invalidate();
+        self.in_tenant(name, row.id)
+    }
+
+    /// The same server, asked as another tenant. It stops with the first.
+    pub fn in_tenant(&self, name: &str, tenant: TenantId) -> Self {
+        let below = |base: &str| format!("{base}/t/{name}");
+        Self {
+            http: Http::new(&below(&self.base)),
+            base: below(&self.base),
+            issuer: below(&self.issuer),
+            tenant,
+            db: self.db.clone(),
+            app: self.app.clone(),
+            settings: self.settings.clone(),
+            running: None,
+        }
+    }
+
+    /// The admin scopes that this tenant has.
+    pub fn admin_scopes(&self) -> String {
+        admin_scopes(self.tenant)
+    }
+
     /// The issuer identifier.
     pub fn issuer(&self) -> &str {
-        self.app.config.issuer.as_str()
+        &self.issuer
     }
 
     /// The server's present time.
@@ -129,6 +182,7 @@ impl TestApp {
         let listeners = Listeners::bind(any, any).expect("two ports");
         let base = format!("http://{}", listeners.public.local_addr().expect("an address"));
         let config = Arc::new(config(&db, issuer.as_deref().unwrap_or(&base), &settings));
+        let issuer = config.issuer.as_str().to_owned();
         let (stop, stopped) = oneshot::channel();
         let (ready, built) = oneshot::channel();
         // A thread and runtime of its own: the server works while the test's thread is busy, and outlives its awaits.
@@ -141,6 +195,8 @@ impl TestApp {
             db,
             app,
             base,
+            tenant: TenantId::FIRST,
+            issuer,
             settings,
             running: Some(Running { stop, thread }),
         }
@@ -236,7 +292,7 @@ async fn first_start(engine: Engine) -> TestDb {
     let config = Arc::new(config(&db, "http://localhost:8080", &[]));
     let app = build(config, Clock::manual(START)).await;
     let mut conn = db.main.write().await.expect("a connection");
-    let inserted = grantor::storage::clients::insert(&mut conn, &admin_client()).await;
+    let inserted = grantor::storage::clients::insert(&mut conn, &admin_client(TenantId::FIRST)).await;
     assert!(inserted.expect("the database answers"));
     drop(conn);
     app.audit.shutdown().await;
@@ -247,16 +303,22 @@ async fn first_start(engine: Engine) -> TestDb {
     db
 }
 
-fn admin_client() -> Client {
+fn admin_scopes(tenant: TenantId) -> String {
+    let has = |scope: &&str| tenant == TenantId::FIRST || !FIRST_TENANT_SCOPES.contains(scope);
+    let scopes: Vec<_> = ADMIN_SCOPES.into_iter().filter(has).collect();
+    scopes.join(" ")
+}
+
+fn admin_client(tenant: TenantId) -> Client {
     let mut metadata = ClientMetadata {
         grant_types: vec![GrantType::ClientCredentials],
         token_endpoint_auth_method: AuthMethod::ClientSecretBasic,
-        scope: ScopeSet::parse(&ADMIN_SCOPES.join(" ")).expect("scopes"),
+        scope: ScopeSet::parse(&admin_scopes(tenant)).expect("scopes"),
         ..ClientMetadata::default()
     };
     clients::complete(&mut metadata);
     Client::new(
-        TenantId::FIRST,
+        tenant,
         ClientId::parse(ADMIN_ID).expect("a client id"),
         metadata,
         Some(TokenHash::of(ADMIN_SECRET)),

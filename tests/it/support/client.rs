@@ -5,7 +5,7 @@ use super::http::{Answer, Call};
 use grantor::clients::{NewSecret, complete};
 use grantor::storage::Store;
 use grantor::storage::clients::{self, Client, ClientMetadata};
-use grantor::types::{AuthMethod, ClientId, GrantType, ScopeSet, TenantId, TokenHash};
+use grantor::types::{AuthMethod, ClientId, GrantType, ScopeSet, TokenHash};
 use serde_json::Value;
 
 /// A registered client with what it knows.
@@ -101,7 +101,7 @@ impl TestApp {
         let now = self.now();
         let id = self.app.entropy.uuid_v4().expect("randomness").to_string();
         let client = Client::new(
-            TenantId::FIRST,
+            self.tenant,
             ClientId::parse(&id).expect("a client id"),
             metadata,
             secret.as_ref().map(|secret| TokenHash::of(secret.expose())),

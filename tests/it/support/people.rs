@@ -5,7 +5,7 @@ use super::html::Form;
 use grantor::account::Credential;
 use grantor::account::profile::Profile;
 use grantor::audit::{EventType, Outcome};
-use grantor::types::{Secret, TenantId, UserId};
+use grantor::types::{Secret, UserId};
 use serde_json::{Value, json};
 
 /// The password of everybody.
@@ -46,7 +46,7 @@ impl Person {
         let now = app.now();
         let event = app
             .app
-            .event(now, EventType::UserCreated, Outcome::Success, TenantId::FIRST)
+            .event(now, EventType::UserCreated, Outcome::Success, app.tenant)
             .expect("an event");
         let password = Credential::Password {
             password: Secret::new(PASSWORD.to_owned()),
@@ -56,7 +56,7 @@ impl Person {
         let created = app
             .app
             .accounts
-            .create(TenantId::FIRST, &checked, Some(password), event, now)
+            .create(app.tenant, &checked, Some(password), event, now)
             .await;
         let user = created
             .expect("the database answers")

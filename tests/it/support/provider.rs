@@ -35,7 +35,11 @@ impl Provider {
     pub async fn with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let mut all = vec![PATIENT];
         all.extend(settings);
-        let app = TestApp::spawn_with(engine, &all).await;
+        Self::of(TestApp::spawn_with(engine, &all).await).await
+    }
+
+    /// On a server, or a tenant of one, that is there.
+    pub async fn of(app: TestApp) -> Self {
         let rp = RelyingParty::new(&app).await;
         let alice = Person::new(&app, "alice").await;
         let browser = Browser::new(&app);

@@ -239,7 +239,11 @@ impl Browser {
     }
 
     pub fn absolute(&self, target: &str) -> Url {
-        let url = self.base.join(target).expect("a URL");
+        let url = match target.strip_prefix('/') {
+            Some(below) => format!("{}/{below}", self.base.as_str().trim_end_matches('/')).parse(),
+            None => self.base.join(target),
+        };
+        let url: Url = url.expect("a URL");
         // A replica answers under the issuer's address, which leads to the one that the browser is at.
         if target.starts_with('/') || url.origin() == self.base.origin() {
             return url;
