@@ -68,7 +68,7 @@ pub async fn run(app: &App) {
     if let Err(fault) = keys::fit(app, now).await {
         tracing::error!("tenants without keys will be given theirs the next time: {fault}");
     }
-    if let Err(fault) = tenants::run(app).await {
+    if let Err(fault) = tenants::run(app, now).await {
         tracing::error!("forgetting deleted tenants failed and will be tried again: {fault}");
     }
     if let Err(fault) = personal::run(app).await {

@@ -145,10 +145,11 @@ pub async fn begin_deletion(
     Ok(begun > 0)
 }
 
-/// Tenants that are being deleted, `limit` at most.
-pub async fn in_deletion(db: impl Into<Db<'_>>, limit: i64) -> Result<Vec<TenantId>, Fault> {
-    const SQL: &str = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1";
-    on!(db, |conn| sqlx::query_scalar(SQL).bind(limit).fetch_all(conn))
+/// Tenants that are being deleted and since when, `limit` at most.
+pub async fn in_deletion(db: impl Into<Db<'_>>, limit: i64) -> Result<Vec<(TenantId, Timestamp)>, Fault> {
+    const SQL: &str =
+        "SELECT id, deleted_at FROM tenants WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1";
+    on!(db, |conn| sqlx::query_as(SQL).bind(limit).fetch_all(conn))
 }
 
 /// Tenants with users whose personal data is sealed with a key that is no longer the active one, `limit` at most.
