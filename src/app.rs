@@ -117,7 +117,7 @@ impl App {
         let authenticator =
             Authenticator::new(store.clone(), clients.clone(), ClientKeys::new(outgoing.clone()));
         let origins = Box::new(ClientOrigins::new(store.clone()));
-        let tenants = Tenants::new(store.clone(), &config.issuer)?;
+        let tenants = Tenants::new(store.clone(), &config)?;
         let shared = shared_limits(&config, &keys, &clock).await?;
         let edge = Edge::new(
             config.clone(),

@@ -1,9 +1,10 @@
 //! `--tenant`: at which tenant a command works.
 
 use super::outcome::Failure;
+use crate::config::Config;
 use crate::storage::{Store, tenants};
 use crate::tenants::Tenant;
-use crate::types::{Issuer, TenantName};
+use crate::types::TenantName;
 use clap::Args;
 
 /// At which tenant a command works.
@@ -15,14 +16,15 @@ pub(super) struct At {
 }
 
 impl At {
-    /// The tenant. `first` is the issuer of the first one.
-    pub(super) async fn find(&self, store: &Store, first: &Issuer) -> Result<Tenant, Failure> {
+    /// The tenant.
+    pub(super) async fn find(&self, store: &Store, config: &Config) -> Result<Tenant, Failure> {
+        let first = Tenant::first(config)?;
         let Some(name) = &self.tenant else {
-            return Ok(Tenant::first(first)?);
+            return Ok(first);
         };
         let found = tenants::find_by_name(&mut store.read().await?, name).await?;
         match found {
-            Some(row) => Ok(Tenant::of(row, first)),
+            Some(row) => Ok(Tenant::of(row, &first)),
             None => Err(Failure::Refused(format!("there is no tenant {name}"))),
         }
     }

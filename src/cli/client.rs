@@ -120,7 +120,7 @@ impl Client {
     }
 
     async fn run_with(self, app: &App) -> Outcome {
-        let tenant = self.at.find(&app.store, &app.config.issuer).await?;
+        let tenant = self.at.find(&app.store, &app.config).await?;
         match self.command {
             Command::Create(command) => command.run(app, &tenant).await,
             Command::List(command) => command.run(app, &tenant).await,

@@ -93,7 +93,7 @@ impl Keys {
     pub(super) async fn run(self, context: Context) -> Outcome {
         migrate::require_current(&context).await?;
         let (ring, store) = ring(&context).await?;
-        let tenant = self.at.find(&store, &context.config.issuer).await?.id;
+        let tenant = self.at.find(&store, &context.config).await?.id;
         let now = context.clock.now();
         match self.command {
             Command::List { json } => Ok(print::records(&ring.list(tenant).await?, &COLUMNS, json)?),

@@ -73,7 +73,7 @@ impl Limits {
     }
 
     async fn run_with(self, app: &App) -> Outcome {
-        let tenant = self.at.find(&app.store, &app.config.issuer).await?.id;
+        let tenant = self.at.find(&app.store, &app.config).await?.id;
         match self.command {
             Command::Show(command) => command.run(app).await,
             Command::Reset(command) => command.run(app, tenant).await,

@@ -22,6 +22,7 @@ mod registration_token;
 mod restored;
 mod serve;
 mod tenant;
+mod tenant_settings;
 mod user;
 
 pub use self::context::Context;

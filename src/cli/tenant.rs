@@ -5,7 +5,8 @@ use super::context::Context;
 use super::outcome::{Failure, Outcome};
 use super::print;
 use super::record::event;
-use crate::admin::tenants::{Created, NotDone, change, create, remove, view};
+use super::tenant_settings::Settings;
+use crate::admin::tenants::{Created, NotDone, change, check_patch, create, remove, view};
 use crate::app::App;
 use crate::audit::EventType;
 use crate::storage::tenants::{self, After, TenantRow};
@@ -25,6 +26,7 @@ pub(super) enum Tenant {
     Create(Create),
     List(List),
     Show(Show),
+    Update(Update),
     Disable(Disable),
     Enable(Enable),
     Delete(Delete),
@@ -39,24 +41,29 @@ pub(super) struct Create {
     /// 1 to 63 characters out of a-z 0-9 -
     #[arg(value_parser = at::name)]
     name: TenantName,
-    /// What it is called on pages
-    #[arg(long)]
-    display_name: Option<String>,
-    /// A picture for its pages, https
-    #[arg(long, value_name = "URL")]
-    logo_uri: Option<String>,
-    /// The colour of buttons and links; text on it is made legible
-    #[arg(long, value_name = "#RRGGBB")]
-    accent_color: Option<String>,
-    /// The language of its pages for those who state none
-    #[arg(long, value_name = "TAG")]
-    default_locale: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
     /// Make a first user with the role admin; its password is made and printed, once
     #[arg(long, value_name = "USERNAME")]
     admin_username: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Change the settings of a tenant
+///
+/// What is not named stays as it is; an empty text takes a setting away.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  grantor tenant update acme --self-registration open --self-registration-max-clients 50"
+)]
+pub(super) struct Update {
+    /// The tenant's name
+    #[arg(value_parser = at::name)]
+    name: TenantName,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// List tenants, newest first
@@ -114,6 +121,7 @@ impl Tenant {
             Self::Create(command) => command.run(&app).await,
             Self::List(command) => command.run(&app).await,
             Self::Show(command) => command.run(&app).await,
+            Self::Update(command) => command.run(&app).await,
             Self::Disable(command) => switch(&app, &command.name, false).await,
             Self::Enable(command) => switch(&app, &command.name, true).await,
             Self::Delete(command) => command.run(&app).await,
@@ -125,17 +133,10 @@ impl Tenant {
 
 impl Create {
     async fn run(self, app: &App) -> Outcome {
-        let mut document = Map::new();
+        let mut document = self.settings.document();
         document.insert("name".to_owned(), self.name.as_str().into());
-        for (member, text) in [
-            ("display_name", self.display_name),
-            ("logo_uri", self.logo_uri),
-            ("accent_color", self.accent_color),
-            ("default_locale", self.default_locale),
-            ("admin_username", self.admin_username),
-        ] {
-            document.extend(text.map(|text| (member.to_owned(), text.into())));
-        }
+        let username = self.admin_username;
+        document.extend(username.map(|username| ("admin_username".to_owned(), username.into())));
         let event = event(app, TenantId::FIRST, EventType::TenantCreated, "tenant create")?;
         let created = create(app, Value::Object(document), event, app.clock.now());
         let Created {
@@ -197,6 +198,27 @@ impl Show {
     async fn run(self, app: &App) -> Outcome {
         let shown = view(&find(app, &self.name).await?, &app.config.issuer);
         Ok(print::object(&shown, self.json)?)
+    }
+}
+
+impl Update {
+    async fn run(self, app: &App) -> Outcome {
+        let mut patch = Value::Object(self.settings.document());
+        empty_to_null(&mut patch);
+        check_patch(&patch).map_err(refused)?;
+        let tenant = find(app, &self.name).await?;
+        let event = event(app, TenantId::FIRST, EventType::TenantUpdated, "tenant update")?;
+        change(app, &tenant, &patch, event).await.map_err(refused)?;
+        print::line(&format!("updated: {}", self.name))?;
+        Ok(())
+    }
+}
+
+fn empty_to_null(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(empty_to_null),
+        Value::String(text) if text.is_empty() => *value = Value::Null,
+        _ => {}
     }
 }
 

@@ -120,7 +120,7 @@ impl User {
     }
 
     async fn run_with(self, app: &App) -> Outcome {
-        let tenant = self.at.find(&app.store, &app.config.issuer).await?.id;
+        let tenant = self.at.find(&app.store, &app.config).await?.id;
         match self.command {
             Command::Create(command) => command.run(app, tenant).await,
             Command::List(command) => command.run(app, tenant).await,

@@ -21,6 +21,7 @@ pub use self::setting::{Default, Setting, Shown};
 
 use crate::types::{Algorithm, Attributes, ClientId, GrantType, Issuer, ScopeSet, Secret};
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -271,7 +272,8 @@ pub struct BootstrapConfig {
 }
 
 /// Who may register clients (RFC 7591).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RegistrationMode {
     /// Nobody: the endpoints are not there.
     Off,
@@ -282,7 +284,7 @@ pub enum RegistrationMode {
 }
 
 /// Clients that register themselves, and what they may have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationConfig {
     /// Who may register clients.
     pub mode: RegistrationMode,

@@ -9,7 +9,8 @@ use crate::jose::DecryptionKey;
 use crate::oidc::{claims, logout, session_management, userinfo};
 use crate::page::Language;
 use crate::protect::Exchange;
-use crate::types::{Algorithm, AuthMethod, ContentEncryption, GrantType, Issuer, KeyManagement, SubjectType};
+use crate::tenants::Tenant;
+use crate::types::{Algorithm, AuthMethod, ContentEncryption, GrantType, KeyManagement, SubjectType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use ring::digest;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ pub const OAUTH_PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// `GET` of either.
 pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
-    let body = document(&app, &exchange.tenant().issuer).to_string();
+    let body = document(&app, exchange.tenant()).to_string();
     let etag = format!(
         "\"{}\"",
         hex::encode(digest::digest(&digest::SHA256, body.as_bytes()).as_ref())
@@ -29,7 +30,8 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
     jwks::cacheable(&app, &http, "application/json", &etag, body)
 }
 
-fn document(app: &App, issuer: &Issuer) -> Value {
+fn document(app: &App, tenant: &Tenant) -> Value {
+    let issuer = &tenant.issuer;
     let at = |path: &str| issuer.at(path);
     let algorithms: Vec<&str> = Algorithm::ALL
         .iter()
@@ -118,7 +120,7 @@ fn document(app: &App, issuer: &Issuer) -> Value {
     if app.config.session.management {
         document["check_session_iframe"] = at(session_management::PATH).into();
     }
-    if app.config.registration.mode != RegistrationMode::Off {
+    if tenant.registration.mode != RegistrationMode::Off {
         document["registration_endpoint"] = at(registration::PATH).into();
     }
     document

@@ -46,16 +46,40 @@ pub async fn note_use(
     Ok(noted == 1)
 }
 
-/// Clients that were last used before, longest unused first, at most `limit`.
+/// After how many days clients are unused, as tenants have set it for themselves: each number once.
+pub async fn unused_days(db: impl Into<Db<'_>>) -> Result<Vec<i64>, Fault> {
+    const SQL: &str =
+        "SELECT DISTINCT CAST(settings -> 'registration' ->> 'unused_days' AS BIGINT) FROM tenants
+        WHERE deleted_at IS NULL AND settings -> 'registration' ->> 'unused_days' IS NOT NULL";
+    on!(db, |conn| sqlx::query_scalar(SQL).fetch_all(conn))
+}
+
+/// Which clients are unused.
+#[derive(Clone, Copy, Debug)]
+pub struct Unused {
+    /// Those of tenants in which it is after so many days,
+    pub days: i64,
+    /// where tenants that do not say are among those with so many.
+    pub default_days: i64,
+    /// Those that were last used before.
+    pub before: Timestamp,
+}
+
+/// Unused clients, longest unused first, at most `limit`.
 pub async fn unused(
     db: impl Into<Db<'_>>,
-    before: Timestamp,
+    which: Unused,
     limit: i64,
 ) -> Result<Vec<(TenantId, ClientId)>, Fault> {
-    const SQL: &str = "SELECT tenant_id, client_id FROM clients
-        WHERE registration_token_hash IS NOT NULL AND last_used_at < $1 ORDER BY last_used_at LIMIT $2";
+    const SQL: &str =
+        "SELECT c.tenant_id, c.client_id FROM clients AS c JOIN tenants AS t ON t.id = c.tenant_id
+        WHERE c.registration_token_hash IS NOT NULL AND c.last_used_at < $1
+            AND COALESCE(CAST(t.settings -> 'registration' ->> 'unused_days' AS BIGINT), $2) = $3
+        ORDER BY c.last_used_at LIMIT $4";
     on!(db, |conn| sqlx::query_as(SQL)
-        .bind(before)
+        .bind(which.before)
+        .bind(which.default_days)
+        .bind(which.days)
         .bind(limit)
         .fetch_all(conn))
 }

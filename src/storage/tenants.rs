@@ -1,8 +1,9 @@
 //! Tenants.
 
 use super::{Db, changed, on};
+use crate::config::{RegistrationConfig, RegistrationMode};
 use crate::fault::Fault;
-use crate::types::{TenantId, TenantName, Timestamp};
+use crate::types::{GrantType, ScopeSet, TenantId, TenantName, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
@@ -23,7 +24,7 @@ pub struct TenantRow {
     pub created_at: Timestamp,
 }
 
-/// How a tenant presents itself.
+/// What a tenant may have otherwise than others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantSettings {
@@ -39,6 +40,55 @@ pub struct TenantSettings {
     /// The language of pages for those who state none (BCP 47).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_locale: Option<String>,
+    /// What of the server's settings for clients that register themselves is otherwise in this tenant.
+    #[serde(skip_serializing_if = "RegistrationSettings::is_empty")]
+    pub registration: RegistrationSettings,
+}
+
+/// Members of [`RegistrationConfig`] that take the place of the server's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RegistrationSettings {
+    /// Who may register clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RegistrationMode>,
+    /// Scopes that such a client may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeSet>,
+    /// Grants that such a client may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_types: Option<Vec<GrantType>>,
+    /// Whether it needs PKCE.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_pkce: Option<bool>,
+    /// Whether people are asked before it gets tokens for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_consent: Option<bool>,
+    /// How many of them the tenant may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_clients: Option<i64>,
+    /// After so many days without a token one is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unused_days: Option<i64>,
+}
+
+impl RegistrationSettings {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What holds in the tenant. `server` is what holds where it says nothing.
+    pub fn over(&self, server: &RegistrationConfig) -> RegistrationConfig {
+        RegistrationConfig {
+            mode: self.mode.unwrap_or(server.mode),
+            scopes: self.scope.as_ref().unwrap_or(&server.scopes).clone(),
+            grant_types: self.grant_types.as_ref().unwrap_or(&server.grant_types).clone(),
+            require_pkce: self.require_pkce.unwrap_or(server.require_pkce),
+            require_consent: self.require_consent.unwrap_or(server.require_consent),
+            max_clients: self.max_clients.unwrap_or(server.max_clients),
+            unused_days: self.unused_days.unwrap_or(server.unused_days),
+        }
+    }
 }
 
 /// Makes the first tenant, once.

@@ -1,10 +1,11 @@
 //! Tenants in memory, for two seconds; longer only while the database does not answer.
 
 use super::{Site, Tenant};
+use crate::config::Config;
 use crate::fault::{Fault, FaultKind};
 use crate::storage::Store;
 use crate::storage::tenants;
-use crate::types::{Issuer, TenantId};
+use crate::types::TenantId;
 use moka::future::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,14 +33,14 @@ pub struct Tenants {
 }
 
 impl Tenants {
-    /// A cache over a database. `issuer` is that of the first tenant.
+    /// A cache over a database.
     ///
     /// # Errors
     /// As [`Tenant::first`].
-    pub fn new(store: Store, issuer: &Issuer) -> Result<Self, Fault> {
+    pub fn new(store: Store, config: &Config) -> Result<Self, Fault> {
         Ok(Self {
             store,
-            first: Arc::new(Tenant::first(issuer)?),
+            first: Arc::new(Tenant::first(config)?),
             fresh: Cache::builder()
                 .max_capacity(MAX_ENTRIES)
                 .time_to_live(LIFE)
@@ -79,7 +80,14 @@ impl Tenants {
     /// When the database does not answer.
     pub async fn by_id(&self, id: TenantId) -> Result<Option<Tenant>, Fault> {
         let row = tenants::find(&mut self.store.read().await?, id).await?;
-        Ok(row.map(|row| Tenant::of(row, &self.first.issuer)))
+        Ok(row.map(|row| Tenant::of(row, &self.first)))
+    }
+
+    /// How many answers about tenants are in memory, those about names that nobody has among them; at most 11,000.
+    pub async fn in_memory(&self) -> u64 {
+        self.fresh.run_pending_tasks().await;
+        self.stale.run_pending_tasks().await;
+        self.fresh.entry_count() + self.stale.entry_count()
     }
 
     /// Forgets what is fresh: called after a change was committed, so that it holds at once on this replica.
@@ -119,6 +127,6 @@ impl Tenants {
                 .filter(|row| row.id != TenantId::FIRST),
             Site::Nobody => None,
         };
-        Ok(row.map(|row| Arc::new(Tenant::of(row, &self.first.issuer))))
+        Ok(row.map(|row| Arc::new(Tenant::of(row, &self.first))))
     }
 }

@@ -7,6 +7,7 @@ mod settings;
 pub use self::cache::Tenants;
 pub use self::settings::violations;
 
+use crate::config::{Config, RegistrationConfig};
 use crate::fault::Fault;
 use crate::page::Look;
 use crate::storage::tenants::{TenantRow, TenantSettings};
@@ -26,8 +27,19 @@ pub struct Tenant {
     pub enabled: bool,
     /// How it presents itself.
     pub settings: TenantSettings,
+    /// What holds for clients that register themselves there.
+    pub registration: RegistrationConfig,
     /// How its pages look, by its settings.
     pub look: Arc<Look>,
+}
+
+/// The issuer of a tenant. `first` is that of the first one.
+pub fn issuer(row: &TenantRow, first: &Issuer) -> Issuer {
+    if row.id == TenantId::FIRST {
+        first.clone()
+    } else {
+        first.of_tenant(&row.name)
+    }
 }
 
 /// What a request's URL says about its tenant.
@@ -46,24 +58,21 @@ impl Tenant {
     ///
     /// # Errors
     /// Never, unless its name is none.
-    pub fn first(issuer: &Issuer) -> Result<Self, Fault> {
+    pub fn first(config: &Config) -> Result<Self, Fault> {
         Ok(Self {
             id: TenantId::FIRST,
             name: TenantName::parse("default").map_err(|why| Fault::internal(why.0))?,
-            issuer: issuer.clone(),
+            issuer: config.issuer.clone(),
             enabled: true,
             settings: TenantSettings::default(),
+            registration: config.registration.clone(),
             look: Arc::default(),
         })
     }
 
-    /// The tenant of a row, below the issuer of the first.
-    pub fn of(row: TenantRow, first: &Issuer) -> Self {
-        let issuer = if row.id == TenantId::FIRST {
-            first.clone()
-        } else {
-            first.of_tenant(&row.name)
-        };
+    /// The tenant of a row, below the issuer of the first. `first` is that one without its settings: what the server's say.
+    pub fn of(row: TenantRow, first: &Self) -> Self {
+        let issuer = issuer(&row, &first.issuer);
         let settings = row.settings.0;
         let look = Look::new(
             settings.display_name.as_deref(),
@@ -75,6 +84,7 @@ impl Tenant {
             id: row.id,
             name: row.name,
             enabled: row.enabled,
+            registration: settings.registration.over(&first.registration),
             settings,
             look: Arc::new(look),
         }

@@ -2,7 +2,7 @@
 
 use crate::page::Color;
 use crate::storage::tenants::TenantSettings;
-use crate::types::{Violation, absolute_uri};
+use crate::types::{ScopeSet, Violation, absolute_uri};
 
 /// Everything that is wrong with settings whose members have the lengths that the API's description says.
 pub fn violations(settings: &TenantSettings) -> Vec<Violation> {
@@ -20,6 +20,11 @@ pub fn violations(settings: &TenantSettings) -> Vec<Violation> {
     check("/logo_uri", &settings.logo_uri, logo_uri);
     check("/accent_color", &settings.accent_color, accent_color);
     check("/default_locale", &settings.default_locale, default_locale);
+    let admin = settings.registration.scope.as_ref().map(ScopeSet::admin);
+    if admin.is_some_and(|admin| !admin.is_empty()) {
+        let detail = "must not hold a scope of the admin API, which only an administrator gives";
+        found.push(Violation::new("/registration/scope", detail));
+    }
     found
 }
 

@@ -2,17 +2,16 @@
 
 use crate::admin::merge::merge;
 use crate::storage::tenants::{TenantRow, TenantSettings};
-use crate::tenants::{Tenant, violations};
+use crate::tenants::{issuer, violations};
 use crate::types::{Issuer, Violation};
 use serde_json::{Map, Value, json};
 
 /// A tenant as it is answered. `first` is the issuer of the first one.
 pub fn view(row: &TenantRow, first: &Issuer) -> Map<String, Value> {
-    let tenant = Tenant::of(row.clone(), first);
-    let mut view = json!(tenant.settings).as_object().cloned().unwrap_or_default();
+    let mut view = json!(row.settings.0).as_object().cloned().unwrap_or_default();
     view.insert("id".to_owned(), json!(row.id));
     view.insert("name".to_owned(), json!(row.name));
-    view.insert("issuer".to_owned(), tenant.issuer.as_str().into());
+    view.insert("issuer".to_owned(), issuer(row, first).as_str().into());
     view.insert("enabled".to_owned(), row.enabled.into());
     view.insert("created_at".to_owned(), json!(row.created_at));
     view

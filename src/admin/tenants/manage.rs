@@ -88,6 +88,19 @@ pub async fn create(app: &App, document: Value, event: Event, now: Timestamp) ->
     })
 }
 
+/// Whether a merge patch fits its schema.
+///
+/// # Errors
+/// When it does not.
+pub fn check_patch(patch: &Value) -> Result<(), NotDone> {
+    let found = schema::violations("TenantPatch", patch)?;
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(NotDone::Invalid(found))
+    }
+}
+
 /// Lays a merge patch that fits its schema over a tenant. Gives it as it is now, also when nothing changed.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ mod handlers;
 mod manage;
 
 pub use self::document::view;
-pub use self::manage::{Created, NotDone, change, create, remove};
+pub use self::manage::{Created, NotDone, change, check_patch, create, remove};
 
 use super::operation::{CURSOR, IF_MATCH, LIMIT, Operation, Verb};
 use crate::protect::routes::Routes;

@@ -55,7 +55,7 @@ pub(super) fn bearer_of(http: &HttpRequest) -> Result<Option<&str>, ()> {
 /// Finds out by what right the caller registers.
 pub(super) async fn admit(app: &App, exchange: &Exchange, http: &HttpRequest) -> Result<Admission, Unserved> {
     match bearer_of(http) {
-        Ok(None) if app.config.registration.mode == RegistrationMode::Open => {
+        Ok(None) if exchange.tenant().registration.mode == RegistrationMode::Open => {
             exchange.stranger().await?;
             Ok(Admission::Open {
                 address: limit_key(exchange.caller().address).to_string(),

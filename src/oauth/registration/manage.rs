@@ -74,7 +74,7 @@ async fn authenticate(
     exchange: &Exchange,
     http: &HttpRequest,
 ) -> Result<(Client, Secret), Unserved> {
-    is_offered(app, exchange)?;
+    is_offered(exchange)?;
     let tenant = exchange.tenant().id;
     let token = match bearer_of(http) {
         Ok(Some(token)) => token,
@@ -122,7 +122,7 @@ async fn replace(
         may_manage(app, exchange, &client)?;
         identifies_itself(exchange, &client, &asked)?;
         let rules = Rules::of(&app.config, issuer);
-        let terms = Terms::to_keep(&app.config.registration, &client);
+        let terms = Terms::to_keep(&exchange.tenant().registration, &client);
         let metadata = self_registration::replaced(&client.metadata, asked.clone(), &terms, &rules)?
             .map_err(|found| request::invalid(&found))?;
         let event = app

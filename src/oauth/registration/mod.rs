@@ -11,7 +11,6 @@ mod request;
 
 use super::error::{ErrorCode, OauthError};
 use super::request::Unserved;
-use crate::app::App;
 use crate::config::RegistrationMode;
 use crate::protect::Exchange;
 use crate::protect::cors::Cors;
@@ -41,8 +40,8 @@ pub(super) fn routes(routes: &mut Routes) {
 }
 
 /// Where clients cannot register, nothing is here.
-fn is_offered(app: &App, exchange: &Exchange) -> Result<(), Unserved> {
-    if app.config.registration.mode == RegistrationMode::Off {
+fn is_offered(exchange: &Exchange) -> Result<(), Unserved> {
+    if exchange.tenant().registration.mode == RegistrationMode::Off {
         let refusal = Refusal::new(StatusCode::NOT_FOUND, "There is nothing at this path.");
         return Err(exchange.refuse(refusal).into());
     }

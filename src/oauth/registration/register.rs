@@ -44,7 +44,7 @@ async fn register(
     http: &HttpRequest,
     payload: web::Payload,
 ) -> Result<(String, Map<String, Value>), Unserved> {
-    is_offered(app, exchange)?;
+    is_offered(exchange)?;
     let (tenant, issuer, now) = (exchange.tenant().id, &exchange.tenant().issuer, exchange.now());
     let admission = admission::admit(app, exchange, http).await?;
     let asked = request::read(exchange, payload).await?;
@@ -52,7 +52,7 @@ async fn register(
         Admission::Token(token) => Some(token.bounds.0.clone()),
         _ => None,
     };
-    let config = &app.config.registration;
+    let config = &exchange.tenant().registration;
     let terms = Terms::of(config, bounds.as_ref());
     let rules = Rules::of(&app.config, issuer);
     let metadata =
@@ -94,7 +94,8 @@ async fn insert(
     let (tenant, now) = (client.tenant_id, exchange.now());
     let mut tx = app.store.begin().await?;
     registered_clients::take_turn(&mut tx, tenant).await?;
-    if !has_room(app, &mut tx, admission, tenant).await? {
+    let max = exchange.tenant().registration.max_clients;
+    if !has_room(&mut tx, admission, tenant, max).await? {
         drop(tx);
         let event = admission::denied(app, exchange, EventType::AccessDenied, "registration_quota")?;
         app.audit.note(admission.tell(event));
@@ -112,9 +113,8 @@ async fn insert(
     inserted.map_err(request::unregistered)
 }
 
-/// Whether the tenant may have one more, and the address too where it has no other right than being one.
-async fn has_room(app: &App, tx: &mut Tx, admission: &Admission, tenant: TenantId) -> Result<bool, Fault> {
-    let max = app.config.registration.max_clients;
+/// Whether the tenant, which may have `max`, has room for one more, and the address too where it has no other right than being one.
+async fn has_room(tx: &mut Tx, admission: &Admission, tenant: TenantId, max: i64) -> Result<bool, Fault> {
     let address = match admission {
         Admission::Open { address } => address.as_str(),
         _ => "",

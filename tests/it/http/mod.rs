@@ -76,7 +76,7 @@ impl Ground {
             store.clone(),
             shared,
             Box::new(Origins),
-            Tenants::new(store.clone(), &config.issuer).unwrap(),
+            Tenants::new(store.clone(), &config).unwrap(),
         )
         .unwrap();
         let service = Service {
