@@ -145,6 +145,13 @@ impl KeyRing {
         self.reload(tenant, &slot).await
     }
 
+    /// How many tenants' keys are in memory; at most 1,000.
+    pub fn tenants_in_memory(&self) -> u64 {
+        let slots = &self.inner().slots;
+        slots.run_pending_tasks();
+        slots.entry_count()
+    }
+
     /// The key that signs checkpoints of the audit log.
     ///
     /// # Errors

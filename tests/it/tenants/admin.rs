@@ -105,6 +105,12 @@ on_both_engines! {
             (json!({"name": "Acme"}), "/name"),
             (json!({"name": "a".repeat(64)}), "/name"),
             (json!({"name": "a/b"}), "/name"),
+            (json!({"name": "аcme"}), "/name"),
+            (json!({"name": "ａcme"}), "/name"),
+            (json!({"name": "acme\u{200b}"}), "/name"),
+            (json!({"name": "acme "}), "/name"),
+            (json!({"name": ".."}), "/name"),
+            (json!({"name": "deleted:x"}), "/name"),
             (json!({"name": "a", "id": "x"}), "/id"),
             (json!({"name": "a", "accent_color": "red"}), "/accent_color"),
             (json!({"name": "a", "logo_uri": "http://cdn.example/x"}), "/logo_uri"),
@@ -171,6 +177,10 @@ on_both_engines! {
         assert_ne!(successor["id"], tenant["id"]);
         http.get("/t/acme/admin/v1/keys").bearer(&token).send().await.expect(401);
         token_at(http, "/t/acme", &secret, "keys:read").await.expect(401);
+        jobs::run(&admin.app.app).await;
+        assert_eq!(count(&admin.app, "clients", &id).await, 0);
+        // Whatever had begun before has ended by then.
+        admin.app.advance(120);
         jobs::run(&admin.app.app).await;
         for table in tenant_rows::ALL.iter().map(|table| table.name).chain(["signing_keys", "purpose_keys", "user_identifiers"]) {
             assert_eq!(count(&admin.app, table, &id).await, 0, "{table}");

@@ -2,7 +2,11 @@
 
 mod admin;
 mod command;
+mod crossing;
+mod life;
+mod registration;
 mod routing;
+mod thousand;
 
 use crate::support::TestApp;
 use grantor::storage::Conn;
@@ -28,6 +32,28 @@ pub async fn bare_tenant(app: &TestApp, name: &str, enabled: bool) -> TenantId {
     row.id
 }
 
+/// So many tenants with nothing at all, not even keys, called `{prefix}-{number}`.
+pub async fn add_empty_tenants(app: &TestApp, prefix: &str, many: usize) -> Vec<TenantId> {
+    let (parts, now) = (&app.app, app.now());
+    let mut made = Vec::new();
+    let mut tx = parts.store.begin().await.unwrap();
+    for number in 0..many {
+        let row = TenantRow {
+            id: TenantId(parts.entropy.uuid_v7(now).unwrap()),
+            name: TenantName::parse(&format!("{prefix}-{number}")).unwrap(),
+            enabled: true,
+            settings: Default::default(),
+            version: 1,
+            created_at: now,
+        };
+        assert!(tenants::insert(&mut tx, &row).await.unwrap(), "the name is taken");
+        made.push(row.id);
+    }
+    tx.commit().await.unwrap();
+    parts.tenants.invalidate();
+    made
+}
+
 /// Rows of a table that belong to a tenant.
 async fn count(app: &TestApp, table: &str, tenant: &str) -> i64 {
     let tenant: TenantId = tenant.parse().unwrap();
@@ -35,6 +61,31 @@ async fn count(app: &TestApp, table: &str, tenant: &str) -> i64 {
     match app.app.store.read().await.unwrap() {
         Conn::Postgres(mut conn, _) => sqlx::query_scalar(sql).bind(tenant).fetch_one(&mut *conn).await,
         Conn::Sqlite(mut conn, _) => sqlx::query_scalar(sql).bind(tenant).fetch_one(&mut *conn).await,
+    }
+    .unwrap()
+}
+
+/// Every row of a table that belongs to a tenant, as text and in a fixed order.
+async fn rows_of(app: &TestApp, table: &str, tenant: TenantId) -> Vec<String> {
+    match app.app.store.read().await.unwrap() {
+        Conn::Postgres(mut conn, _) => {
+            let sql = format!("SELECT t::text FROM {table} AS t WHERE tenant_id = $1 ORDER BY 1");
+            sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(tenant)
+                .fetch_all(&mut *conn)
+                .await
+        }
+        Conn::Sqlite(mut conn, _) => {
+            let columns = AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')"));
+            let columns: Vec<String> = sqlx::query_scalar(columns).fetch_all(&mut *conn).await.unwrap();
+            let columns: Vec<_> = columns.iter().map(|column| format!("quote({column})")).collect();
+            let row = columns.join(" || ',' || ");
+            let sql = format!("SELECT {row} FROM {table} WHERE tenant_id = $1 ORDER BY 1");
+            sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(tenant)
+                .fetch_all(&mut *conn)
+                .await
+        }
     }
     .unwrap()
 }

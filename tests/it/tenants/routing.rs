@@ -48,9 +48,18 @@ fn nothing_that_serves_requests_knows_of_one_tenant_alone() {
 
 /// Status and body of a request whose target is sent as it is written here.
 async fn raw(app: &TestApp, target: &str) -> (u16, String) {
+    send(app, target, "").await
+}
+
+/// The same with a bearer token.
+async fn raw_with(app: &TestApp, target: &str, token: &str) -> (u16, String) {
+    send(app, target, &format!("authorization: Bearer {token}\r\n")).await
+}
+
+async fn send(app: &TestApp, target: &str, more: &str) -> (u16, String) {
     let address = app.base.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("GET {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let head = format!("GET {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{more}\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -155,6 +164,17 @@ on_both_engines! {
             "/t/acme%00/oauth2/jwks",
             "/t/acme./oauth2/jwks",
             "/t/acme /oauth2/jwks",
+            // A Cyrillic and a full-width letter, a combining mark, a zero-width space, a Kelvin sign; overlong UTF-8.
+            "/t/%D0%B0cme/oauth2/jwks",
+            "/t/%EF%BD%81cme/oauth2/jwks",
+            "/t/acme%CC%81/oauth2/jwks",
+            "/t/acme%E2%80%8B/oauth2/jwks",
+            "/t/%E2%84%AAacme/oauth2/jwks",
+            "/t/%C1%A1cme/oauth2/jwks",
+            "/t/acme%0a/oauth2/jwks",
+            "/t/acme%23/oauth2/jwks",
+            "/t/acme%3f/oauth2/jwks",
+            "/t/acme%252f..%252f/oauth2/jwks",
             "/oauth2/jwks/t/acme",
             "/t/default/oauth2/jwks",
             "/t/00000000-0000-0000-0000-000000000001/oauth2/jwks",
@@ -182,6 +202,29 @@ on_both_engines! {
         let absolute = format!("http://{}/t/acme/oauth2/jwks", "elsewhere.example");
         let (status, body) = raw(&app, &absolute).await;
         assert!(status == 200 && body == acme || status == 400, "{status} {body}");
+    }
+
+    /// R-ATZ-18: the same with what opens a door: however the path is written, a token works at its own tenant or nowhere.
+    async fn a_crafted_path_takes_no_administrator_to_another_tenant(engine: Engine) {
+        let app = TestApp::spawn_with(engine, SETTINGS).await;
+        let (acme, beta) = (app.make_tenant("acme").await, app.make_tenant("beta").await);
+        let list = "/admin/v1/clients";
+        for (own, own_path) in [(&app, ""), (&acme, "/t/acme"), (&beta, "/t/beta")] {
+            let token = own.admin_token("clients:read").await;
+            for prefix in ["", "/t/acme", "/t/beta", "/t/ACME", "/T/acme", "//t/acme", "/t//acme", "/t/acme/t/beta", "/t/beta/t/acme",
+                "/t/acme/..", "/t/acme/../beta", "/t/acme/%2e%2e/beta", "/t/acme/..%2fbeta", "/t/beta;/t/acme", "/%74/acme", "/t%2facme",
+                "/t/default", "/t/acme/.", "/./t/acme", "/t/acme%2f", "/t/%61cme"] {
+                for target in [format!("{prefix}{list}"), format!("{prefix}{list}/"), format!("{list}{prefix}"), format!("{prefix}/{list}")] {
+                    let (status, body) = raw_with(&app, &target, &token).await;
+                    if status == 200 {
+                        assert_eq!(target, format!("{own_path}{list}"), "{body}");
+                    } else {
+                        assert!(matches!(status, 400 | 401 | 404), "{target}: {status} {body}");
+                        assert!(!body.contains("\"items\""), "{target}: {body}");
+                    }
+                }
+            }
+        }
     }
 
     async fn who_is_unknown_or_disabled_serves_nothing_in_the_format_of_the_surface(engine: Engine) {
