@@ -1,5 +1,6 @@
 //! Clients as JSON: what comes in, and what goes out.
 
+use super::localized;
 use super::registration::{Rules, complete, violations};
 use crate::config::TokenConfig;
 use crate::entropy::Entropy;
@@ -18,11 +19,12 @@ const MADE_LENGTH: usize = MADE_PREFIX.len() + 22;
 ///
 /// # Errors
 /// Everything that is wrong.
-pub fn read(document: Map<String, Value>, rules: &Rules<'_>) -> Result<ClientMetadata, Vec<Violation>> {
+pub fn read(mut document: Map<String, Value>, rules: &Rules<'_>) -> Result<ClientMetadata, Vec<Violation>> {
     let malformed = forms(&document);
     if !malformed.is_empty() {
         return Err(malformed);
     }
+    localized::fold(&mut document)?;
     let mut metadata: ClientMetadata = serde_json::from_value(Value::Object(document))
         .map_err(|_| vec![Violation::new("", "must be as the API's description says")])?;
     complete(&mut metadata);
@@ -42,6 +44,12 @@ fn forms(document: &Map<String, Value>) -> Vec<Violation> {
             found.push(Violation::new(
                 format!("/{name}"),
                 "must be written without a fraction",
+            ));
+        }
+        if name.contains('#') && localized::split(name).is_none() {
+            found.push(Violation::new(
+                format!("/{name}"),
+                "must be a member for people, with a language tag of at most 35 characters (BCP 47)",
             ));
         }
     }
@@ -126,13 +134,16 @@ pub fn view(client: &Client, tokens: &TokenConfig, now: Timestamp) -> Result<Map
     Ok(view)
 }
 
-/// The registration as it is stored.
+/// The registration as its members are named outside.
 ///
 /// # Errors
 /// When it is no JSON object, which is a defect.
 pub fn members(metadata: &ClientMetadata) -> Result<Map<String, Value>, Fault> {
     match serde_json::to_value(metadata) {
-        Ok(Value::Object(members)) => Ok(members),
+        Ok(Value::Object(mut members)) => {
+            localized::unfold(&mut members);
+            Ok(members)
+        }
         Ok(_) => Err(Fault::internal("a client's registration is no object")),
         Err(error) => Err(Fault::internal("a client's registration is no JSON").caused_by(error)),
     }

@@ -6,6 +6,7 @@ mod change;
 pub mod document;
 mod encryption;
 mod first;
+pub mod localized;
 mod origins;
 mod policy;
 mod registrar;

@@ -1,8 +1,8 @@
 //! What a client may register for itself (RFC 7591, OpenID Connect Dynamic Client Registration): which members, and how
 //! much of what it asks for.
 
-use super::document;
 use super::registration::Rules;
+use super::{document, localized};
 use crate::config::RegistrationConfig;
 use crate::fault::Fault;
 use crate::storage::clients::{Client, ClientMetadata};
@@ -142,7 +142,7 @@ pub fn replaced(
     rules: &Rules<'_>,
 ) -> Result<Result<ClientMetadata, Vec<Violation>>, Fault> {
     let mut document = document::members(present)?;
-    document.retain(|name, _| !MEMBERS.contains(&name.as_str()));
+    document.retain(|name, _| !is_the_clients(name));
     let mut asked = known(asked);
     let mut found = cut(&mut asked, terms);
     for (name, value) in &asked {
@@ -186,15 +186,19 @@ pub fn replaced(
 /// When the registration is no JSON, which is a defect.
 pub fn told(metadata: &ClientMetadata) -> Result<Map<String, Value>, Fault> {
     let mut members = document::members(metadata)?;
-    members.retain(|name, value| {
-        MEMBERS.contains(&name.as_str()) && value.as_array().is_none_or(|list| !list.is_empty())
-    });
+    members
+        .retain(|name, value| is_the_clients(name) && value.as_array().is_none_or(|list| !list.is_empty()));
     Ok(members)
+}
+
+/// Whether a member is for the client to say, in a language or in none.
+fn is_the_clients(name: &str) -> bool {
+    MEMBERS.contains(&name) || localized::split(name).is_some()
 }
 
 /// The members that mean something here and are there. RFC 7592 §2.2 takes null for omitted.
 fn known(asked: Map<String, Value>) -> Map<String, Value> {
-    let kept = |(name, value): &(String, Value)| MEMBERS.contains(&name.as_str()) && !value.is_null();
+    let kept = |(name, value): &(String, Value)| is_the_clients(name) && !value.is_null();
     asked.into_iter().filter(kept).collect()
 }
 
@@ -326,7 +330,7 @@ mod tests {
             "consumer_class": "enterprise_sso", "access_token_ttl": 5, "refresh_token_rotation": false,
             "client_assertion_audience": "endpoint", "allowed_cors_origins": ["https://evil.example"],
             "default_scope": "openid", "description": "x", "client_id": "admin", "client_secret": "x", "enabled": true,
-            "client_name#de": "Laden", "nonsense": {"a": [1]},
+            "client_name#d": "Laden", "scope#de": "x", "localized": {"client_name#de": "x"}, "nonsense": {"a": [1]},
         }))
         .unwrap();
         let expected = open(json!({"redirect_uris": ["https://app.example/cb"]})).unwrap();

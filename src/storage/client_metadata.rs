@@ -6,6 +6,7 @@ use crate::types::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The members of a client's registration: those of RFC 7591, OpenID Connect Dynamic Client Registration, the logout
 /// specifications, RFC 9101, RFC 9126 and RFC 9701 under their registered names, then this server's own.
@@ -41,6 +42,9 @@ pub struct ClientMetadata {
     /// Its privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_uri: Option<String>,
+    /// What of these it says in several languages, by names such as `client_name#de`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub localized: BTreeMap<String, String>,
     /// How to reach the people responsible for it.
     pub contacts: Vec<String>,
     /// The most that it may be granted.
@@ -185,6 +189,7 @@ impl Default for ClientMetadata {
             logo_uri: None,
             tos_uri: None,
             policy_uri: None,
+            localized: BTreeMap::new(),
             contacts: Vec::new(),
             scope: ScopeSet::empty(),
             jwks: None,

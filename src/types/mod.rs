@@ -9,6 +9,7 @@ mod attribute;
 mod caller;
 mod event;
 mod ids;
+mod language_tag;
 mod registration;
 mod scope;
 mod secret;
@@ -25,6 +26,7 @@ pub use self::attribute::{
 pub use self::caller::Caller;
 pub use self::event::{Event, EventType, Outcome};
 pub use self::ids::{ClientId, GrantId, Kid, RegistrationTokenId, SessionId, TenantId, TenantName, UserId};
+pub use self::language_tag::{MAX_LANGUAGE_TAG, is_language_tag};
 pub use self::registration::{
     ApplicationType, AssertionAudience, AuthMethod, ConsumerClass, ContentEncryption, GrantType,
     IntrospectionRight, KeyManagement, ResponseType, SubjectType,

@@ -290,17 +290,121 @@ async fn s2_1_grant_and_response_types_agree() {
     assert_eq!(json["response_types"], json!(["code"]));
 }
 
-/// §2.2: "Human-readable […] values […] MAY be represented in multiple languages and scripts": members with a language tag do
-/// not stand in the way.
+/// §2.2: "Human-readable Client Metadata values and Client Metadata values that reference human-readable values MAY be represented in
+/// multiple languages and scripts", by "adding the "#" character and a BCP 47 tag to the member's name": they are kept, answered (§3.2.1)
+/// and read. §2: what is no such member is not understood and ignored.
 #[tokio::test]
-async fn s2_2_language_tags_are_taken() {
+async fn s2_2_language_tags_are_kept() {
     let app = open(Engine::Sqlite).await;
-    let json = registered(
-        &app,
-        &web(json!({"client_name#de": "Laden", "client_name#ja-Hani-JP": "店"})),
-    )
-    .await;
+    let said = json!({
+        "client_name#de": "Laden", "client_name#ja-Hani-JP": "店", "tos_uri#de": "https://rp.example/agb",
+        "policy_uri#fr-CA": "https://rp.example/vie-privee", "logo_uri#de": "https://rp.example/de.png",
+        "client_uri#de": "https://rp.example/de",
+    });
+    let json = registered(&app, &web(said.clone())).await;
     assert_eq!(json["client_name"], "Shop");
+    let read = app.http.get(json["registration_client_uri"].as_str().unwrap());
+    let token = json["registration_access_token"].as_str().unwrap();
+    let read = read.bearer(token).send().await.expect(200).json();
+    for (name, value) in said.as_object().unwrap() {
+        assert_eq!((&json[name], &read[name]), (value, value), "{name}");
+    }
+    // RFC 7592 §2.2: what a replacement leaves out is gone.
+    let mut changed = web(json!({"client_name#fr": "Magasin"}));
+    changed["client_id"] = json["client_id"].clone();
+    let put = app.http.call(
+        reqwest::Method::PUT,
+        json["registration_client_uri"].as_str().unwrap(),
+    );
+    let replaced = put.bearer(token).json(&changed).send().await.expect(200).json();
+    assert_eq!(replaced["client_name#fr"], "Magasin");
+    for name in said.as_object().unwrap().keys() {
+        assert!(replaced.get(name).is_none(), "{name}");
+    }
+    let ignored = [
+        "client_name#",
+        "client_name#d",
+        "client_name#de_AT",
+        "client_name#de#at",
+        "scope#de",
+        "jwks#de",
+        "#de",
+    ];
+    let strange = ignored
+        .iter()
+        .map(|name| ((*name).to_owned(), json!("x")))
+        .collect();
+    let json = registered(&app, &web(Value::Object(strange))).await;
+    assert!(ignored.iter().all(|name| json.get(*name).is_none()), "{json}");
+}
+
+/// The same rules hold for a value in a language as for one in none; languages are bounded, and each is named once.
+#[tokio::test]
+async fn s2_2_what_is_said_in_a_language_is_checked() {
+    let app = open(Engine::Sqlite).await;
+    let languages = |count: usize| {
+        let names = (0..count).map(|n| (format!("client_name#de-x-{n}"), json!("Laden")));
+        web(Value::Object(names.collect()))
+    };
+    register(&app, &languages(50)).await.expect(201);
+    for bad in [
+        web(json!({"client_name#de": ""})),
+        web(json!({"client_name#de": "<b>Laden</b>"})),
+        web(json!({"client_name#de": "Laden\u{202e}"})),
+        web(json!({"client_name#de": "x".repeat(201)})),
+        web(json!({"client_name#de": 7})),
+        web(json!({"client_name#de": ["Laden"]})),
+        web(json!({"client_name#de": "a", "client_name#DE": "b"})),
+        web(json!({"logo_uri#de": "javascript:alert(1)"})),
+        web(json!({"policy_uri#de": "http://rp.example/policy"})),
+        web(json!({"tos_uri#de": "/terms"})),
+        languages(51),
+    ] {
+        assert_eq!(
+            register(&app, &bad).await.oauth_error(400),
+            "invalid_client_metadata",
+            "{bad}"
+        );
+    }
+    let app = crate::admin::Admin::new(app).await;
+    let made = app
+        .post(
+            "/clients",
+            &web(json!({"client_name#de": "Laden", "tos_uri#de-AT": "https://rp.example/agb"})),
+        )
+        .await;
+    let made = made.expect(201).json();
+    assert_eq!(
+        (&made["client_name#de"], &made["tos_uri#de-AT"]),
+        (&json!("Laden"), &json!("https://rp.example/agb"))
+    );
+    let path = format!("/clients/{}", made["client_id"].as_str().unwrap());
+    let patched = app
+        .patch(
+            &path,
+            &json!({"client_name#de": "Gesch\u{e4}ft", "tos_uri#de-AT": null}),
+        )
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(patched["client_name#de"], "Gesch\u{e4}ft");
+    assert!(patched.get("tos_uri#de-AT").is_none());
+    assert_eq!(
+        app.get(&path).await.expect(200).json()["client_name#de"],
+        "Gesch\u{e4}ft"
+    );
+    for (name, value) in [
+        ("client_name#d", json!("x")),
+        ("client_name#de_AT", json!("x")),
+        ("description#de", json!("x")),
+        ("client_name#de-x-aaaaaaaa-bbbbbbbb-cccccccc-dddd", json!("x")),
+        ("client_name#de", json!("<b>")),
+        ("logo_uri#de", json!("ftp://rp.example/")),
+        ("localized", json!({"client_name#de": "x"})),
+    ] {
+        let refused = app.post("/clients", &web(json!({name: value}))).await;
+        assert_eq!(crate::admin::pointers(&refused), [format!("/{name}")]);
+    }
 }
 
 /// §3.2.2 unapproved_software_statement: "The software statement presented is not approved for use by this authorization

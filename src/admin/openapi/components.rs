@@ -81,6 +81,9 @@ fn client_patch(create: &Value) -> Value {
             nullable(schema);
         }
     }
+    if let Some(in_languages) = patch["patternProperties"].as_object_mut() {
+        in_languages.values_mut().for_each(nullable);
+    }
     patch
 }
 

@@ -13,6 +13,7 @@ use self::found::Found;
 use self::requests::requests;
 use self::trust::{authentication, grants, public};
 use super::policy::{MAX_REFRESH_TTL_S, MAX_RETRY_S, max_access_ttl_s};
+use super::{localized, uris};
 use crate::config::{Config, TokenConfig};
 use crate::storage::clients::ClientMetadata;
 use crate::types::{Attributes, ConsumerClass, GrantType, Issuer, ResponseType, Violation, is_admin_scope};
@@ -158,6 +159,7 @@ fn lifetimes(metadata: &ClientMetadata, rules: &Rules<'_>, found: &mut Found) {
 
 fn texts(metadata: &ClientMetadata, found: &mut Found) {
     found.member("/client_name", &metadata.client_name, |text| name(text, MAX_NAME));
+    languages(metadata, found);
     found.member("/software_id", &metadata.software_id, |text| name(text, MAX_NAME));
     found.member("/software_version", &metadata.software_version, |text| {
         name(text, MAX_NAME)
@@ -171,6 +173,26 @@ fn texts(metadata: &ClientMetadata, found: &mut Found) {
         (text.chars().count() > MAX_DESCRIPTION || text.contains('\0'))
             .then_some("must be at most 500 characters, without NUL")
     });
+}
+
+/// What is said in several languages is held to the same as what is said in none.
+fn languages(metadata: &ClientMetadata, found: &mut Found) {
+    found.when(
+        metadata.localized.len() > localized::MAX_LOCALIZED,
+        "",
+        "must have at most 50 members with a language",
+    );
+    for (name, text) in &metadata.localized {
+        let pointer = format!("/{name}");
+        match localized::split(name) {
+            Some(("client_name", _)) => found.member(&pointer, text, |text| self::name(text, MAX_NAME)),
+            Some(_) => found.member(&pointer, text, uris::page),
+            None => found.at(
+                &pointer,
+                "must be a member for people, with a language tag (BCP 47)",
+            ),
+        }
+    }
 }
 
 /// A text that is shown to people: no markup, no control characters.

@@ -136,7 +136,7 @@ async fn session_management_the_frame_answers() {
     stranger.serve("/", "text/html", "<!doctype html><body></body>");
     assert_eq!(
         scene
-            .ask(&format!("{}/", stranger.base), &[message.clone()])
+            .ask(&format!("{}/", stranger.base), std::slice::from_ref(&message))
             .await,
         json!(["changed"])
     );
@@ -149,7 +149,10 @@ async fn session_management_the_frame_answers() {
         .await;
     scene.chromium.click("button[name=decision][value=allow]").await;
     scene.chromium.find("h1").await;
-    assert_eq!(scene.ask(&home, &[message.clone()]).await, json!(["changed"]));
+    assert_eq!(
+        scene.ask(&home, std::slice::from_ref(&message)).await,
+        json!(["changed"])
+    );
     // The next person's session is another one.
     let bob = Person::new(&scene.p.app, "bob").await;
     let bobs = scene.message(&scene.sign_in(&bob, "login").await);
