@@ -169,6 +169,7 @@ impl<'a> Visit<'a> {
     /// Refuses a form that was not made for this browser and purpose, or was sent from elsewhere. `again` is the path of
     /// the page where the form can be had anew.
     pub fn check_form(&self, form: &Form, purpose: &[&str], again: &str) -> Result<(), Stop> {
+        self.exchange.wish_for_languages(form.get("ui_locales"));
         let refuse = |title, detail| {
             let (title, detail) = (Text::new(title), Text::new(detail));
             let notice = Notice::new(self.layout(), Tone::Error, title, detail)
@@ -197,6 +198,16 @@ impl<'a> Visit<'a> {
     /// Sends the browser on to a path of this server.
     pub fn see_other(&self, path: &str) -> HttpResponse {
         see_other(&self.path(path))
+    }
+
+    /// The same for a page that belongs to no request: it goes on in the languages that were wished for.
+    pub fn see_page(&self, path: &str) -> HttpResponse {
+        let wished = self.exchange.wished_languages().replace(' ', "+");
+        if wished.is_empty() {
+            return self.see_other(path);
+        }
+        let joint = if path.contains('?') { '&' } else { '?' };
+        self.see_other(&format!("{path}{joint}ui_locales={wished}"))
     }
 
     /// Gives a browser that is new here its cookie.

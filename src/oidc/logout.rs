@@ -259,14 +259,14 @@ impl LogoutRequest {
 
     fn ask(&self, visit: &Visit<'_>, parameters: &Form, session: &Session) -> Result<HttpResponse, Stop> {
         let carry = |name: &'static str| parameters.get(name).map(|value| (name, value.to_owned()));
+        let layout = visit.layout();
+        let client = self.client.as_ref();
+        let name = client.and_then(|client| client.metadata.said_in(layout.language.tag()).client_name);
         let page = Question {
-            layout: visit.layout(),
+            layout,
             csrf: visit.form_token(&["logout", &session.id.to_string()])?,
             warning: self.warning(),
-            client: self
-                .client
-                .as_ref()
-                .and_then(|client| client.metadata.client_name.clone()),
+            client: name.map(str::to_owned),
             fields: CARRIED.into_iter().filter_map(carry).collect(),
         };
         let mut response = page::respond(StatusCode::OK, &page);

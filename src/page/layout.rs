@@ -22,6 +22,8 @@ pub struct Layout {
     pub signed_in_as: String,
     /// The language of the page.
     pub language: Language,
+    /// The languages that it was wished for in (`ui_locales`), for its forms to carry along; empty where there is no wish.
+    pub wished: String,
     /// How the tenant's pages look.
     pub look: Arc<Look>,
 }
@@ -33,6 +35,7 @@ impl Layout {
             base: base.to_owned(),
             signed_in_as: String::new(),
             language,
+            wished: String::new(),
             look,
         }
     }

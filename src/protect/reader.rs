@@ -28,6 +28,12 @@ impl Exchange {
         self.reader_mut().locale = Some(tag.replace('_', "-"));
     }
 
+    /// The languages that a page was wished for in, as `ui_locales` has them; empty where it was wished for in none. They
+    /// consist of characters that need no escaping but for the spaces between them.
+    pub fn wished_languages(&self) -> String {
+        self.state().reader.ui_locales.join(" ")
+    }
+
     /// The languages that the visitor reads, best first, as tags: those that were wished for, then the person's own, then
     /// those of the browser, then the tenant's.
     pub fn languages(&self) -> Vec<String> {
@@ -51,6 +57,10 @@ impl Exchange {
     /// The layout of a page for the visitor.
     pub fn layout(&self) -> Layout {
         let tenant = self.tenant();
-        Layout::new(tenant.issuer.path(), self.language(), Arc::clone(&tenant.look))
+        let layout = Layout::new(tenant.issuer.path(), self.language(), Arc::clone(&tenant.look));
+        Layout {
+            wished: self.wished_languages(),
+            ..layout
+        }
     }
 }

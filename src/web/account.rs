@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::audit::{Event, EventType, Outcome};
 use crate::fault::Fault;
 use crate::oauth::family::{self, End};
-use crate::page::{self, Layout, Text};
+use crate::page::{self, Language, Layout, Text};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::storage::grants::{self, Grant};
@@ -153,7 +153,7 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
         .collect();
     let languages = visit.exchange.languages();
     for row in consents {
-        let client = client_name(visit, &row.client_id).await?;
+        let client = client_name(visit, &row.client_id, language).await?;
         page.consents.push(ConsentRow {
             initial: initial(&client),
             client,
@@ -163,7 +163,7 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
         });
     }
     for row in grants {
-        let client = client_name(visit, &row.client_id).await?;
+        let client = client_name(visit, &row.client_id, language).await?;
         page.grants.push(GrantRow {
             initial: initial(&client),
             client,
@@ -176,10 +176,10 @@ async fn read(visit: &Visit<'_>, session: &Session, user: &User) -> Result<Page,
     Ok(page)
 }
 
-async fn client_name(visit: &Visit<'_>, id: &ClientId) -> Result<String, Stop> {
+async fn client_name(visit: &Visit<'_>, id: &ClientId, language: Language) -> Result<String, Stop> {
     let found = visit.app.clients.find(visit.tenant, id).await;
     let client = found.map_err(|fault| visit.fault(&fault))?;
-    Ok(client.map_or_else(|| id.to_string(), |client| name_of(&client)))
+    Ok(client.map_or_else(|| id.to_string(), |client| name_of(&client, language)))
 }
 
 /// The profile, as far as it says something.

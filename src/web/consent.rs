@@ -167,23 +167,24 @@ async fn show(visit: &Visit<'_>, asked: &Asked<'_>) -> Result<HttpResponse, Stop
     // A picture is fetched from wherever the client says, before anybody has agreed to anything, and lends trust: only an
     // administrator's client shows one.
     let unchecked = opened.client.registered_itself();
-    let logo = metadata.logo_uri.as_deref().filter(|_| !unchecked);
-    let logo = logo.and_then(web_address);
-    let address = |uri: &Option<String>| uri.as_deref().and_then(web_address).map(String::from);
     let user = visit.user().await?;
     let layout = visit.layout_for(user.as_ref()).await?;
+    let said = metadata.said_in(layout.language.tag());
+    let logo = said.logo_uri.filter(|_| !unchecked).and_then(web_address);
+    let address = |uri: Option<&str>| uri.and_then(web_address).map(String::from);
+    let client = name_of(&opened.client, layout.language);
     let languages = visit.exchange.languages();
     let on_device = || layout.with("consent-app-on-device", "scheme", redirect.form_action());
     let page = Page {
         csrf: visit.form_token(&asked.purpose().each_ref().map(String::as_str))?,
         interaction: asked.underway.text.clone(),
-        initial: initial(&name_of(&opened.client)),
-        client: name_of(&opened.client),
+        initial: initial(&client),
+        client,
         logo: logo.as_ref().map(ToString::to_string),
         host: redirect.host().unwrap_or_else(on_device),
-        home: address(&metadata.client_uri),
-        terms: address(&metadata.tos_uri),
-        privacy: address(&metadata.policy_uri),
+        home: address(said.client_uri),
+        terms: address(said.tos_uri),
+        privacy: address(said.policy_uri),
         scopes: scope_texts::describe(&visit.app.config.scopes, &asked.scope, &languages),
         unchecked,
         unverifiable: metadata.is_public() && redirect.is_unverifiable(),

@@ -96,7 +96,7 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
                 let waiting = Waiting::of(visit, ticket).await?;
                 match waiting.session(visit) {
                     Some(session) => show(visit, &waiting, session).await,
-                    None => Ok(visit.see_other(&waiting.sign_in())),
+                    None => Ok(visit.see_page(&waiting.sign_in())),
                 }
             }
             None => ask(visit, query.get("user_code").unwrap_or_default(), None).await,
@@ -149,7 +149,7 @@ async fn enter(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
         && find(visit, &code).await?.is_some()
     {
         visit.exchange.was_right().await?;
-        return Ok(visit.see_other(&path(&seal(visit, &code)?)));
+        return Ok(visit.see_page(&path(&seal(visit, &code)?)));
     }
     let event = visit
         .app
@@ -245,22 +245,23 @@ impl Waiting {
 
 async fn show(visit: &Visit<'_>, waiting: &Waiting, session: &Session) -> Result<HttpResponse, Stop> {
     let metadata = &waiting.client.metadata;
-    let address = |uri: &Option<String>| uri.as_deref().and_then(consent::web_address).map(String::from);
+    let address = |uri: Option<&str>| uri.and_then(consent::web_address).map(String::from);
     let (texts, scope) = (&visit.app.config.scopes, &waiting.request.scope);
     let user = visit.user().await?;
     let layout = visit.layout_for(user.as_ref()).await?;
+    let said = metadata.said_in(layout.language.tag());
     let page = ApprovalPage {
         csrf: visit.form_token(&waiting.purpose(session).each_ref().map(String::as_str))?,
         ticket: waiting.ticket.clone(),
-        client: request::name_of(&waiting.client),
+        client: request::name_of(&waiting.client, layout.language),
         user_code: waiting.code.to_string(),
         scopes: scope_texts::describe(texts, scope, &visit.exchange.languages()),
         asked_at: layout.when(waiting.request.created_at),
         device: user_agent::describe(&waiting.request.user_agent, layout.language),
         address: waiting.request.ip.clone(),
-        home: address(&metadata.client_uri),
-        terms: address(&metadata.tos_uri),
-        privacy: address(&metadata.policy_uri),
+        home: address(said.client_uri),
+        terms: address(said.tos_uri),
+        privacy: address(said.policy_uri),
         layout,
     };
     Ok(page::respond(StatusCode::OK, &page))
@@ -268,10 +269,11 @@ async fn show(visit: &Visit<'_>, waiting: &Waiting, session: &Session) -> Result
 
 /// Takes the person's answer. Of several at once the first one holds.
 async fn answer(visit: &Visit<'_>, form: &Form, ticket: &str) -> Result<HttpResponse, Stop> {
+    visit.exchange.wish_for_languages(form.get("ui_locales"));
     let waiting = Waiting::of(visit, ticket).await?;
     let Some(session) = waiting.session(visit) else {
         // Signed out, or idle for too long, meanwhile.
-        return Ok(visit.see_other(&waiting.sign_in()));
+        return Ok(visit.see_page(&waiting.sign_in()));
     };
     let purpose = waiting.purpose(session);
     visit.check_form(
@@ -279,7 +281,6 @@ async fn answer(visit: &Visit<'_>, form: &Form, ticket: &str) -> Result<HttpResp
         &purpose.each_ref().map(String::as_str),
         &path(&waiting.ticket),
     )?;
-    let client = request::name_of(&waiting.client);
     let (done, tone, title, detail) = match form.get("decision") {
         Some("allow") => {
             let missing = scope_without_role(visit.app, session, &waiting.request.scope).await;
@@ -293,13 +294,14 @@ async fn answer(visit: &Visit<'_>, form: &Form, ticket: &str) -> Result<HttpResp
             let (title, detail) = (Text::new("device-denied-title"), Text::new("device-denied"));
             (deny(visit, &waiting, session).await, Tone::Info, title, detail)
         }
-        _ => return Ok(visit.see_other(&path(&waiting.ticket))),
+        _ => return Ok(visit.see_page(&path(&waiting.ticket))),
     };
     if !done.map_err(|fault| visit.fault(&fault))? {
         return Err(over(visit));
     }
     let user = visit.user().await?;
     let layout = visit.layout_for(user.as_ref()).await?;
+    let client = request::name_of(&waiting.client, layout.language);
     Ok(Notice::new(layout, tone, title, detail.with("client", client))
         .link(&visit.path(account::PATH), Text::new("go-to-account"))
         .respond(StatusCode::OK))

@@ -11,7 +11,7 @@ use super::{account, device_approval, visited};
 use crate::account::{Proof, SignIn};
 use crate::app::App;
 use crate::oidc::session_management;
-use crate::page::{self, Layout, Policy};
+use crate::page::{self, Language, Layout, Policy};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::storage::sessions::{self, Interaction};
@@ -134,10 +134,10 @@ impl Errand {
     }
 
     /// The name of the application that asks.
-    pub(super) fn client(&self) -> Option<String> {
+    pub(super) fn client(&self, language: Language) -> Option<String> {
         self.underway
             .as_ref()
-            .map(|underway| name_of(&underway.opened.client))
+            .map(|underway| name_of(&underway.opened.client, language))
     }
 
     /// The page's policy: Chrome follows the redirects after a form, up to the application.
@@ -162,7 +162,7 @@ pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> 
         let Some(underway) = &errand.underway else {
             // Whoever comes from a device's page was sent, because the sign-in is missing or too old.
             if user.is_some() && !matches!(errand.next, Next::Device(_)) {
-                return Ok(visit.see_other(&errand.next.path()));
+                return Ok(visit.see_page(&errand.next.path()));
             }
             let layout = visit.layout_for(user.as_ref()).await?;
             let username = layout.signed_in_as.clone();
@@ -235,7 +235,7 @@ pub(super) async fn complete(
     let (started, device) = started.await.map_err(|fault| visit.fault(&fault))?;
     let mut response = match &errand.underway {
         Some(underway) => visit.see_other(&underway.resume()),
-        None => visit.see_other(&errand.next.path()),
+        None => visit.see_page(&errand.next.path()),
     };
     visit.set_session_cookie(&mut response, &started.cookie);
     visit.set_device_cookie(&mut response, &device);
@@ -255,13 +255,14 @@ fn show(
     username: String,
     refused: bool,
 ) -> Result<HttpResponse, Stop> {
+    let language = layout.language;
     let page = Page {
         layout,
         csrf: visit.form_token(&["login", errand.interaction()])?,
         interaction: errand.interaction().to_owned(),
         next: errand.next.text(),
         lead: errand.next.lead(),
-        client: errand.client(),
+        client: errand.client(language),
         username: username.chars().take(MAX_SHOWN).collect(),
         refused,
     };

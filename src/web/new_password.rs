@@ -125,6 +125,6 @@ async fn serve(visit: &Visit<'_>, form: &Form) -> Result<HttpResponse, Stop> {
     // From here on it is a sign-in like any other, with a record of its own.
     match attempt::sign_in(visit, username, &new).await? {
         SignIn::SignedIn(user) => login::complete(visit, &errand, username, &user).await,
-        SignIn::PasswordChangeNeeded(_) | SignIn::Refused => Ok(visit.see_other(&errand.sign_in())),
+        SignIn::PasswordChangeNeeded(_) | SignIn::Refused => Ok(visit.see_page(&errand.sign_in())),
     }
 }

@@ -3,7 +3,7 @@
 use crate::oauth::authorize::endpoint;
 use crate::oauth::authorize::interaction::Interaction;
 use crate::oauth::authorize::opened::{self, Opened};
-use crate::page::{Notice, Text, Tone};
+use crate::page::{Language, Notice, Text, Tone};
 use crate::protect::body::Form;
 use crate::storage::clients::Client;
 use crate::visit::{Stop, Visit};
@@ -55,13 +55,10 @@ impl Underway {
     }
 }
 
-/// How a client is called on pages.
-pub fn name_of(client: &Client) -> String {
-    client
-        .metadata
-        .client_name
-        .clone()
-        .unwrap_or_else(|| client.client_id.to_string())
+/// How a client is called on pages in a language.
+pub fn name_of(client: &Client, language: Language) -> String {
+    let said = client.metadata.said_in(language.tag());
+    said.client_name.unwrap_or(client.client_id.as_str()).to_owned()
 }
 
 /// What stands for a client that shows no logo: the first letter of its name.

@@ -167,3 +167,128 @@ async fn the_metadata_name_the_languages() {
     let languages = metadata.answer.json()["ui_locales_supported"].clone();
     assert_eq!(languages, serde_json::json!(["en", "de"]));
 }
+
+/// OpenID Connect Dynamic Client Registration §2.1: what a client says in the language of the page is shown on it, else what it says in
+/// none.
+#[tokio::test]
+async fn registration_s2_1_a_client_speaks_the_language_of_the_page() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    app.user("alice").await;
+    let client = app
+        .web_app(|metadata| {
+            metadata.require_consent = true;
+            metadata.client_name = Some("Orders".to_owned());
+            metadata.tos_uri = Some("https://shop.example/terms".to_owned());
+            metadata.policy_uri = Some("https://shop.example/privacy".to_owned());
+            for (name, said) in [
+                ("client_name#de-AT", "Bestellungen"),
+                ("tos_uri#de", "https://shop.example/agb"),
+                ("logo_uri#de", "https://bilder.example/logo.png"),
+                ("client_uri#fr", "https://shop.example/fr"),
+            ] {
+                metadata.localized.insert(name.to_owned(), said.to_owned());
+            }
+        })
+        .await;
+    for (language, name, terms, has_logo) in [
+        ("de", "Bestellungen", "https://shop.example/agb", true),
+        ("en", "Orders", "https://shop.example/terms", true),
+    ] {
+        let mut browser = Browser::new(&app).reads(language);
+        let page = browser
+            .open(&app.authorization(&client, &[("prompt", "consent")]))
+            .await
+            .expect(200);
+        assert!(
+            page.html().contains(&format!("<strong>{name}</strong>")),
+            "{}",
+            page.html()
+        );
+        let form = page.form("/login");
+        let answer = browser
+            .send_form(&form, &[("username", "alice"), ("password", PASSWORD)])
+            .await;
+        let page = browser.follow(answer).await;
+        let page = page.expect(200).speaks(language);
+        let html = page.html();
+        assert!(html.contains(&format!("<strong>{name}</strong>")), "{html}");
+        assert!(html.contains(&format!("href=\"{terms}\"")), "{html}");
+        assert!(
+            html.contains("href=\"https://shop.example/privacy\""),
+            "in no language in particular"
+        );
+        assert!(
+            html.contains("href=\"https://shop.example/fr\""),
+            "there is no other"
+        );
+        assert_eq!(html.contains("src=\"https://bilder.example/logo.png\""), has_logo);
+        let policy = page.answer.header("content-security-policy");
+        assert!(policy.contains("https://bilder.example"), "{policy}");
+        let form = page.form("/consent");
+        browser.send_form(&form, &[("decision", "allow")]).await;
+        let account = browser.get("/account").await.expect(200);
+        assert!(account.html().contains(name), "{}", account.html());
+    }
+}
+
+/// What was wished for at `/device` holds to its last page, through the sign-in.
+#[tokio::test]
+async fn the_device_pages_remember_what_was_wished_for() {
+    let app = TestApp::spawn(Engine::Sqlite).await;
+    app.user_with("alice", true, |_| {}).await;
+    let television = crate::support::relying_party::RelyingParty::with(&app, |metadata| {
+        metadata.grant_types = vec![grantor::types::GrantType::DeviceCode];
+        metadata.token_endpoint_auth_method = grantor::types::AuthMethod::None;
+        metadata.redirect_uris = Vec::new();
+        metadata.client_name = Some("Television".to_owned());
+        metadata
+            .localized
+            .insert("client_name#de".to_owned(), "Fernseher".to_owned());
+    })
+    .await;
+    let asked = television
+        .post(&app, "/oauth2/device_authorization", &[("scope", "openid")])
+        .await;
+    let code = asked.expect(200).json()["user_code"].as_str().unwrap().to_owned();
+    let mut browser = Browser::new(&app).reads("en");
+    let page = browser
+        .get("/device?ui_locales=de-AT")
+        .await
+        .expect(200)
+        .speaks("de");
+    let wrong = browser
+        .send_form(&page.form("/device"), &[("user_code", "BCDFGHJK")])
+        .await
+        .expect(400)
+        .speaks("de");
+    let answer = browser
+        .send_form(&wrong.form("/device"), &[("user_code", &code)])
+        .await;
+    let page = browser.follow(answer).await.expect(200).speaks("de");
+    let wrong = [("username", "alice"), ("password", "wrong")];
+    let page = browser
+        .send_form(&page.form("/login"), &wrong)
+        .await
+        .expect(400)
+        .speaks("de");
+    let right = [("username", "alice"), ("password", PASSWORD)];
+    let page = browser
+        .send_form(&page.form("/login"), &right)
+        .await
+        .expect(200)
+        .speaks("de");
+    let new = "a quite different phrase 9";
+    let weak = [
+        ("password", PASSWORD),
+        ("new_password", new),
+        ("new_password_again", new),
+    ];
+    let answer = browser.send_form(&page.form("/login/password"), &weak).await;
+    let page = browser.follow(answer).await.expect(200).speaks("de");
+    assert!(page.html().contains("Fernseher"), "{}", page.html());
+    let answer = browser
+        .send_form(&page.form("/device"), &[("decision", "allow")])
+        .await;
+    let page = browser.follow(answer).await.expect(200).speaks("de");
+    assert!(page.html().contains("Fernseher"), "{}", page.html());
+}
