@@ -39,7 +39,11 @@ const LIST: Operation = Operation {
         CURSOR,
         time("since", "From this time on."),
         time("until", "Before this time."),
-        text("event_type", "What happened, such as token_issued."),
+        Parameter {
+            name: "event_type",
+            description: "What happened.",
+            kind: ParameterKind::Word(EventType::NAMES),
+        },
         Parameter {
             name: "outcome",
             description: "How it ended.",
@@ -100,14 +104,7 @@ async fn list(call: Call, actor: Actor) -> Answer {
     let known: Vec<_> = LIST.parameters.iter().map(|parameter| parameter.name).collect();
     let query = call.query(&known)?;
     let limit = page::limit(&query)?;
-    let after = page::after(&query)?;
-    let after = match after {
-        None => None,
-        Some((time, id)) => match Uuid::try_parse(&id) {
-            Ok(id) => Some(After { time, id }),
-            Err(_) => return Err(invalid("cursor", "must be the next_cursor of a page")),
-        },
-    };
+    let after = page::after_id(&query)?.map(|(time, id)| After { time, id });
     let filter = filter(&query)?;
     let told: Map<String, Value> = query
         .iter()
@@ -174,7 +171,9 @@ fn filter(query: &Form) -> Result<Filter, Stop> {
         },
     };
     let text = |name: &'static str| match query.get(name) {
-        Some(text) if text.len() > MAX_TEXT => Err(invalid(name, "must have at most 64 characters")),
+        Some(text) if text.chars().count() > MAX_TEXT => {
+            Err(invalid(name, "must have at most 64 characters"))
+        }
         text => Ok(text.map(str::to_owned)),
     };
     let word = |name: &'static str, known: &dyn Fn(&str) -> bool, detail| match query.get(name) {
@@ -187,7 +186,7 @@ fn filter(query: &Form) -> Result<Filter, Stop> {
         Some(Ok(address)) => Some(address.to_canonical().to_string()),
         Some(Err(_)) => return Err(invalid("ip", "must be an IP address")),
     };
-    let is_event_type = |word: &str| EventType::ALL.iter().any(|known| known.as_str() == word);
+    let is_event_type = |word: &str| EventType::NAMES.contains(&word);
     Ok(Filter {
         since: time("since")?,
         until: time("until")?,

@@ -69,7 +69,7 @@ pub(super) fn routes(routes: &mut Routes) {
 async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor", "user_id", "client_id"])?;
     let limit = page::limit(&query)?;
-    let before = page::after(&query)?.and_then(|(_, id)| Uuid::try_parse(&id).ok());
+    let before = page::after_id(&query)?.map(|(_, id)| id);
     let (user, client) = (page::user(&query)?, page::client(&query)?);
     let mut conn = call.app().store.read().await?;
     let found = consents::list(&mut conn, call.tenant(), user, client.as_ref(), before, limit + 1);

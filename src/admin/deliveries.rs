@@ -101,7 +101,7 @@ async fn list(call: Call, _: Actor) -> Answer {
     let filter = Filter {
         dead: state(&query)?,
         receiver: receiver(&query)?,
-        after: page::after(&query)?.and_then(|(_, id)| id.parse().ok()),
+        after: page::after_id(&query)?.map(|(_, id)| id),
     };
     let mut conn = call.app().store.read().await?;
     let found = deliveries::list(&mut conn, call.tenant(), filter, limit + 1).await?;
@@ -171,7 +171,7 @@ fn state(query: &Form) -> Result<Option<bool>, Refusal> {
 
 fn receiver(query: &Form) -> Result<Option<&str>, Refusal> {
     let receiver = query.get("receiver");
-    if receiver.is_some_and(|text| !(1..=64).contains(&text.len()) || text.contains('\0')) {
+    if receiver.is_some_and(|text| !(1..=64).contains(&text.chars().count())) {
         let wrong = Violation::new("receiver", "must be 1 to 64 characters");
         return Err(problem::invalid(vec![wrong]));
     }

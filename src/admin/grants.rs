@@ -72,9 +72,9 @@ pub(super) fn routes(routes: &mut Routes) {
 async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor", "user_id", "client_id"])?;
     let limit = page::limit(&query)?;
-    let after = page::after(&query)?.and_then(|(created_at, id)| {
-        let id = id.parse().ok()?;
-        Some(After { created_at, id })
+    let after = page::after_id(&query)?.map(|(created_at, id)| After {
+        created_at,
+        id: GrantId(id),
     });
     let (user, client) = (page::user(&query)?, page::client(&query)?);
     let mut conn = call.app().store.read().await?;

@@ -1,7 +1,7 @@
 //! `/admin/v1/keys`: the signing keys.
 
 use super::call::{Actor, Answer, Call};
-use super::operation::{CURSOR, LIMIT, Operation, Verb};
+use super::operation::{CURSOR_BY_NAME, LIMIT, Operation, Verb};
 use super::{page, problem, version};
 use crate::audit::Event;
 use crate::fault::Fault;
@@ -32,7 +32,7 @@ const LIST: Operation = Operation {
     id: "listKeys",
     summary: "List the published signing keys, newest first",
     scope: "keys:read",
-    parameters: &[LIMIT, CURSOR],
+    parameters: &[LIMIT, CURSOR_BY_NAME],
     answer: Some("SigningKeyList"),
     ..BASE
 };

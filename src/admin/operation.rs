@@ -101,7 +101,13 @@ pub const LIMIT: Parameter = Parameter {
 pub const CURSOR: Parameter = Parameter {
     name: "cursor",
     description: "`next_cursor` of the page before.",
-    kind: ParameterKind::Matching(page::CURSOR_PATTERN),
+    kind: ParameterKind::Matching(page::CURSOR_BY_ID),
+};
+
+/// Where a page of a list starts whose entries have names.
+pub const CURSOR_BY_NAME: Parameter = Parameter {
+    kind: ParameterKind::Matching(page::CURSOR_BY_NAME),
+    ..CURSOR
 };
 
 /// Entries of one user.

@@ -6,6 +6,7 @@ use crate::surface::Refusal;
 use crate::types::{ClientId, Malformed, Timestamp, UserId, Violation};
 use actix_web::HttpResponse;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// Entries of a page where nothing is said.
 const DEFAULT: i64 = 20;
@@ -35,34 +36,52 @@ pub fn limit(query: &Form) -> Result<i64, Refusal> {
         })
 }
 
-/// Where the page starts.
+/// Where the page of a list starts whose entries have names.
 ///
 /// # Errors
 /// 400 for what is not a cursor of ours. A cursor allows nothing that its bearer may not see anyway, so it is checked
 /// for its form only.
 pub fn after(query: &Form) -> Result<Option<Place>, Refusal> {
+    cursor(query, |name| {
+        let fits = (1..=64).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(&b));
+        fits.then(|| name.to_owned())
+    })
+}
+
+/// Where the page of a list starts whose entries have ids.
+///
+/// # Errors
+/// As [`after`].
+pub fn after_id(query: &Form) -> Result<Option<(Timestamp, Uuid)>, Refusal> {
+    cursor(query, |text| {
+        let id = Uuid::try_parse(text).ok()?;
+        (id.hyphenated().to_string() == text).then_some(id)
+    })
+}
+
+/// What the cursor of a list of named entries looks like: microseconds, and a name. Whatever looks so is one, so that the
+/// API's description can say exactly what is accepted.
+pub const CURSOR_BY_NAME: &str = "^[0-9]{1,16}\\.[A-Za-z0-9._~-]{1,64}$";
+/// The same of a list whose entries have ids.
+pub const CURSOR_BY_ID: &str = "^[0-9]{1,16}\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+
+fn cursor<T>(query: &Form, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<(Timestamp, T)>, Refusal> {
     let Some(cursor) = query.get("cursor") else {
         return Ok(None);
     };
-    let violation = || Violation::new("cursor", "must be the next_cursor of a page");
-    place(cursor)
+    let place = || {
+        let (micros, entry) = cursor.split_once('.')?;
+        let digits = micros.len() <= 16 && micros.bytes().all(|b| b.is_ascii_digit());
+        let micros = micros.parse().ok().filter(|_| digits)?;
+        Some((Timestamp::from_micros(micros), parse(entry)?))
+    };
+    let violation = || Violation::new("cursor", "must be the next_cursor of a page of this list");
+    place()
         .map(Some)
         .ok_or_else(|| problem::invalid(vec![violation()]))
-}
-
-/// What a cursor looks like: microseconds, and a name. Whatever looks so is one, so that the API's description can say
-/// exactly what is accepted.
-pub const CURSOR_PATTERN: &str = "^[0-9]{1,16}\\.[A-Za-z0-9._~-]{1,64}$";
-
-fn place(cursor: &str) -> Option<Place> {
-    let (micros, name) = cursor.split_once('.')?;
-    let digits = micros.len() <= 16 && micros.bytes().all(|b| b.is_ascii_digit());
-    let named = (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(&b));
-    let micros = micros.parse().ok().filter(|_| digits && named)?;
-    Some((Timestamp::from_micros(micros), name.to_owned()))
 }
 
 /// The user whose entries are asked for.
@@ -148,6 +167,17 @@ mod tests {
             &long,
         ] {
             assert!(after(&query(&format!("cursor={bad}"))).is_err(), "{bad}");
+            assert!(after_id(&query(&format!("cursor={bad}"))).is_err(), "{bad}");
+        }
+        let id = "0190a5a0-0000-7000-8000-00000000000a";
+        let place = after_id(&query(&format!("cursor=7.{id}"))).unwrap();
+        assert_eq!(place, Some((Timestamp::from_micros(7), id.parse().unwrap())));
+        for bad in [
+            "7.a".to_owned(),
+            format!("7.{}", id.to_uppercase()),
+            format!("7.{}", id.replace('-', "")),
+        ] {
+            assert!(after_id(&query(&format!("cursor={bad}"))).is_err(), "{bad}");
         }
     }
 }

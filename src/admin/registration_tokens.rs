@@ -99,7 +99,7 @@ pub(super) fn routes(routes: &mut Routes) {
 async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor"])?;
     let limit = page::limit(&query)?;
-    let before = page::after(&query)?.and_then(|(_, id)| id.parse().ok());
+    let before = page::after_id(&query)?.map(|(_, id)| RegistrationTokenId(id));
     let mut conn = call.app().store.read().await?;
     let found = registration_tokens::list(&mut conn, call.tenant(), before, call.now(), limit + 1).await?;
     let (found, more) = page::cut(found, limit);
@@ -274,9 +274,6 @@ fn expiry(document: &Value, now: Timestamp) -> Result<Timestamp, Violation> {
         return Ok(now.plus_seconds(seconds.unwrap_or(DEFAULT_LIFE_S)));
     };
     let at = |detail: &'static str| Violation::new("/expires_at", detail);
-    if seconds.is_some() {
-        return Err(at("must not be there together with expires_in"));
-    }
     let until = Timestamp::parse(text).ok_or_else(|| at("must be a time as RFC 3339 writes it"))?;
     if !LIFE_S.contains(&(until.seconds() - now.seconds())) {
         return Err(at("must be at least a minute and at most a year ahead"));

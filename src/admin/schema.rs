@@ -72,8 +72,26 @@ fn told(error: &ValidationError<'_>) -> Vec<Violation> {
         ValidationErrorKind::MinProperties { limit } => one(format!("needs at least {limit} members")),
         ValidationErrorKind::MaxProperties { limit } => one(format!("must have at most {limit} members")),
         ValidationErrorKind::UniqueItems => one("must not have an entry twice".to_owned()),
+        ValidationErrorKind::Not { schema } => vec![together(&at, schema)],
         ValidationErrorKind::Pattern { pattern } => one(format!("must match {pattern}")),
         _ => one("must be as the API's description says".to_owned()),
+    }
+}
+
+/// Members that exclude each other stand in the description as `not` with `required`.
+fn together(at: &str, not: &Value) -> Violation {
+    let names: Vec<_> = not["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    match names.split_last() {
+        Some((last, others)) => {
+            let detail = format!("must not be there together with {}", others.join(" and "));
+            Violation::new(format!("{at}/{}", escaped(last)), detail)
+        }
+        None => Violation::new(at.to_owned(), "must be as the API's description says"),
     }
 }
 
@@ -153,6 +171,17 @@ mod tests {
                 "/scope",
             ]
         );
+    }
+
+    #[test]
+    fn members_that_exclude_each_other_are_named() {
+        let both = json!({"expires_in": 60, "expires_at": "2030-01-01T00:00:00Z"});
+        let found = violations("RegistrationTokenCreate", &both).unwrap();
+        let told: Vec<_> = found
+            .iter()
+            .map(|found| format!("{} {}", found.pointer, found.detail))
+            .collect();
+        assert_eq!(told, ["/expires_at must not be there together with expires_in"]);
     }
 
     #[test]

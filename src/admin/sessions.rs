@@ -68,7 +68,7 @@ pub(super) fn routes(routes: &mut Routes) {
 async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor", "user_id"])?;
     let limit = page::limit(&query)?;
-    let after = page::after(&query)?.and_then(|(_, id)| id.parse().ok());
+    let after = page::after_id(&query)?.map(|(_, id)| SessionId(id));
     let user = page::user(&query)?;
     let mut conn = call.app().store.read().await?;
     let filter = Filter { user, after };

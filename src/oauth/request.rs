@@ -74,6 +74,9 @@ impl ClientRequest {
         let parameters = form
             .without_repeats(&REPEATABLE)
             .map_err(|refusal| exchange.refuse(refusal))?;
+        if let Some(detail) = parameters.too_long() {
+            return Err(OauthError::invalid_request(detail).into());
+        }
         let authorization: Vec<&[u8]> = http
             .headers()
             .get_all(header::AUTHORIZATION)

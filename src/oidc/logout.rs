@@ -16,6 +16,7 @@ use crate::protect::body::{Form, FormBody};
 use crate::protect::csrf;
 use crate::storage::clients::Client;
 use crate::storage::sessions::Session;
+use crate::surface::Refusal;
 use crate::types::ClientId;
 use crate::visit::{Stop, Visit, see_other};
 use actix_web::http::StatusCode;
@@ -104,8 +105,7 @@ fn decide(signed_in: bool, hint: Hint, back: Return, confirmed: bool) -> Decisio
 
 /// `GET /oauth2/logout`.
 pub async fn get(app: web::Data<App>, exchange: Exchange, http: HttpRequest) -> HttpResponse {
-    let parameters = Form::of_query(&http).and_then(|query| query.without_repeats(&[]));
-    match parameters {
+    match Form::of_query(&http).and_then(bounded) {
         Ok(parameters) => answer(&app, &exchange, &http, &parameters).await,
         Err(refusal) => exchange.refuse(refusal).error_response(),
     }
@@ -119,7 +119,7 @@ pub async fn post(
     http: HttpRequest,
     form: FormBody,
 ) -> HttpResponse {
-    let parameters = match form.0.without_repeats(&[]) {
+    let parameters = match bounded(form.0) {
         Ok(parameters) => parameters,
         Err(refusal) => return exchange.refuse(refusal).error_response(),
     };
@@ -135,6 +135,15 @@ pub async fn post(
         return see_other(&format!("{base}{PATH}"));
     }
     see_other(&format!("{base}{PATH}?{query}"))
+}
+
+/// Parameters, each once and none too long.
+fn bounded(parameters: Form) -> Result<Form, Refusal> {
+    let parameters = parameters.without_repeats(&[])?;
+    match parameters.too_long() {
+        None => Ok(parameters),
+        Some(detail) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("{detail}."))),
+    }
 }
 
 async fn answer(app: &App, exchange: &Exchange, http: &HttpRequest, parameters: &Form) -> HttpResponse {

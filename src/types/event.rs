@@ -17,6 +17,9 @@ macro_rules! event_types {
             /// Every type.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
+            /// The names of every one of them, in the same order.
+            pub const NAMES: &[&'static str] = &[$($name,)*];
+
             /// The name in `event_type`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }

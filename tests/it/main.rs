@@ -26,6 +26,7 @@ mod conformance;
 mod crash;
 mod delivery_model;
 mod deployment;
+mod description;
 mod documentation;
 mod dump;
 mod failure;

@@ -6,7 +6,7 @@ mod register;
 
 pub use self::register::{register, view};
 
-use super::operation::{CURSOR, IF_MATCH, LIMIT, Operation, Verb};
+use super::operation::{CURSOR_BY_NAME, IF_MATCH, LIMIT, Operation, Verb};
 use crate::protect::routes::Routes;
 
 /// The list and the place of creation.
@@ -34,7 +34,7 @@ const LIST: Operation = Operation {
     path: PATH,
     summary: "List clients, newest first",
     scope: "clients:read",
-    parameters: &[LIMIT, CURSOR],
+    parameters: &[LIMIT, CURSOR_BY_NAME],
     answer: Some("ClientList"),
     refusals: &[],
     ..BASE

@@ -43,6 +43,9 @@ static SCHEMAS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
         schemas.insert("RegistrationTokenCreated".to_owned(), with_token(token));
         schemas.insert("RegistrationTokenList".to_owned(), list_of("RegistrationToken"));
     }
+    if let Some(request) = schemas.get("ClientRegistrationRequest").cloned() {
+        schemas.insert("ClientReplacement".to_owned(), replacement(request));
+    }
     schemas.insert("TenantList".to_owned(), list_of("Tenant"));
     schemas.insert("SessionList".to_owned(), list_of("Session"));
     schemas.insert("GrantList".to_owned(), list_of("Grant"));
@@ -137,6 +140,16 @@ fn client_answers(create: Value) -> (Value, Value) {
     created["properties"]["client_secret_expires_at"] =
         json!({"type": "integer", "enum": [0], "description": "0: it does not expire (RFC 7591)."});
     (client, created)
+}
+
+/// What replaces a registration: the same, and it says whose it is (RFC 7592 §2.2).
+fn replacement(mut request: Value) -> Value {
+    request["required"] = json!(["client_id"]);
+    request["properties"]["client_id"] =
+        json!({"type": "string", "maxLength": 64, "description": "The client's own."});
+    request["properties"]["client_secret"] = json!({"type": ["string", "null"], "maxLength": 1000, "writeOnly": true, "description": "If it is there, the client's own."});
+    request["example"]["client_id"] = "c_AAAAAAAAAAAAAAAAAAAAAA".into();
+    request
 }
 
 /// An initial access token as its creation answers it.

@@ -2,6 +2,7 @@
 //! those of the specifications, so they are described here and not where they are served.
 
 use super::components::headers_of_success;
+use crate::protect::body::longest;
 use serde_json::{Map, Value, json};
 
 /// Paths with their operations. One that nothing serves, or a route that is missing here, fails a test.
@@ -133,10 +134,9 @@ fn browser(id: &str, summary: &str, parameters: &[(&str, bool, &str)], status: &
     });
     responses[status] =
         json!({"description": outcome, "headers": {"Location": {"schema": {"type": "string"}}}});
-    // A wish may be of any length: it is never the reason to refuse a request (OpenID Connect Core §3.1.2.1).
-    let schema = |name: &str, description: &str| match name {
-        "ui_locales" => json!({"type": "string", "description": description}),
-        _ => json!({"type": "string", "maxLength": 8000, "description": description}),
+    let schema = |name: &str, description: &str| match longest(name) {
+        None => json!({"type": "string", "description": description}),
+        Some(most) => json!({"type": "string", "maxLength": most, "description": description}),
     };
     let query: Vec<_> = parameters
         .iter()
@@ -366,7 +366,7 @@ fn registration() -> Value {
         operation["security"] = security.clone();
     }
     replace["requestBody"] =
-        json!({"required": true, "content": reference("application/json", "ClientRegistrationRequest")});
+        json!({"required": true, "content": reference("application/json", "ClientReplacement")});
     let client_id = json!({
         "name": "client_id", "in": "path", "required": true,
         "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9._~-]{1,64}$"},

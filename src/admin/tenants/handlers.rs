@@ -18,9 +18,9 @@ const ATTEMPTS: usize = 3;
 pub(super) async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor"])?;
     let limit = page::limit(&query)?;
-    let after = page::after(&query)?.and_then(|(created_at, id)| {
-        let id = id.parse().ok()?;
-        Some(After { created_at, id })
+    let after = page::after_id(&query)?.map(|(created_at, id)| After {
+        created_at,
+        id: TenantId(id),
     });
     let mut conn = call.app().store.read().await?;
     let found = tenants::list(&mut conn, after, limit + 1).await?;

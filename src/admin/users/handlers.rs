@@ -24,11 +24,11 @@ const CANNOT_TOUCH: &str =
 pub(super) async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor", "username"])?;
     let limit = page::limit(&query)?;
-    let after = page::after(&query)?.and_then(|(created_at, id)| Some((created_at, id.parse().ok()?)));
+    let after = page::after_id(&query)?.map(|(created_at, id)| (created_at, UserId(id)));
     let (app, tenant) = (call.app(), call.tenant());
     let found = match query.get("username") {
-        Some(username) if username.len() > MAX_USERNAME => {
-            let violation = Violation::new("username", "must have at most 254 bytes");
+        Some(username) if username.chars().count() > MAX_USERNAME => {
+            let violation = Violation::new("username", "must have at most 254 characters");
             return Err(problem::invalid(vec![violation]).into());
         }
         Some(username) => app.accounts.find(tenant, username).await?.into_iter().collect(),

@@ -26,6 +26,9 @@ pub async fn post(exchange: Exchange, form: FormBody) -> HttpResponse {
     if form.0.get("client_id").is_none() {
         return Stopped::unknown_client(&exchange).respond(&exchange);
     }
+    if let Some(detail) = form.0.too_long() {
+        return Stopped::page(&exchange, detail).respond(&exchange);
+    }
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(form.0.iter());
     let query = query.finish();

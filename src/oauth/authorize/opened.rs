@@ -211,6 +211,9 @@ struct Arrival<'a> {
 
 impl Arrival<'_> {
     async fn open(self, keys: &TenantKeys, browser: &TokenHash) -> Result<Opened, Stopped> {
+        if let Some(detail) = self.query.too_long() {
+            return Err(self.refuse(OauthError::invalid_request(detail)));
+        }
         let (object, uri) = (self.query.get("request"), self.query.get("request_uri"));
         // RFC 9101 §5: "the request and request_uri parameters MUST NOT be used together".
         if object.is_some() && uri.is_some() {

@@ -6,12 +6,10 @@ use crate::oauth::error::{ErrorCode, OauthError};
 use crate::oauth::parameters::require;
 use crate::oauth::pkce::Challenge;
 use crate::oidc::claims_request::{ClaimsRequest, Delivery};
-use crate::protect::body::Form;
+use crate::protect::body::{Form, longest};
 use crate::storage::clients::Client;
 use crate::types::{GrantType, Resource, ScopeSet, is_admin_scope};
 
-/// Longest `state` and `nonce`.
-const MAX_ECHO: usize = 2048;
 /// Most resources in one request.
 const MAX_RESOURCES: usize = 20;
 
@@ -62,7 +60,7 @@ impl ReturnPath {
         // here and refused below.
         let state = parameters
             .get("state")
-            .filter(|state| state.len() <= MAX_ECHO)
+            .filter(|state| longest("state").is_none_or(|most| state.chars().count() <= most))
             .map(str::to_owned);
         let mode = ResponseMode::parse(parameters.get("response_mode")).unwrap_or(ResponseMode::Query);
         Ok(Self {
@@ -80,12 +78,8 @@ impl AuthorizationRequest {
     /// What is sent to the redirect URI.
     pub fn read(client: &Client, parameters: &Form) -> Result<Self, OauthError> {
         refuse_what_is_not_supported(client, parameters)?;
-        for name in ["state", "nonce"] {
-            if parameters.get(name).is_some_and(|value| value.len() > MAX_ECHO) {
-                return Err(OauthError::invalid_request(format!(
-                    "{name} has at most {MAX_ECHO} characters"
-                )));
-            }
+        if let Some(detail) = parameters.too_long() {
+            return Err(OauthError::invalid_request(detail));
         }
         ResponseMode::parse(parameters.get("response_mode"))?;
         let scope = scope(client, parameters)?;
@@ -186,7 +180,11 @@ pub fn resources<'p>(
     let invalid_target = |why: String| OauthError::new(ErrorCode::InvalidTarget, why);
     let admin = scope.iter().any(|scope| is_admin_scope(scope.as_str()));
     let mut resources: Vec<Resource> = Vec::new();
-    for text in named {
+    let too_many = || invalid_target(format!("A request names at most {MAX_RESOURCES} resources"));
+    for (before, text) in named.enumerate() {
+        if before == MAX_RESOURCES {
+            return Err(too_many());
+        }
         let resource = Resource::parse(text).map_err(|why| invalid_target(format!("resource: {}", why.0)))?;
         if !client.metadata.resources.contains(&resource) {
             return Err(invalid_target(
@@ -196,11 +194,6 @@ pub fn resources<'p>(
         if !resources.contains(&resource) {
             resources.push(resource);
         }
-    }
-    if resources.len() > MAX_RESOURCES {
-        return Err(invalid_target(format!(
-            "A request names at most {MAX_RESOURCES} resources"
-        )));
     }
     if admin && !resources.is_empty() {
         return Err(invalid_target(

@@ -2,9 +2,11 @@
 
 mod form;
 mod json;
+mod longest;
 
 pub use self::form::Form;
 pub use self::json::parse as parse_json;
+pub use self::longest::longest;
 
 use crate::protect::Exchange;
 use crate::protect::edge::body_too_large;
