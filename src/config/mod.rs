@@ -161,12 +161,27 @@ impl DatabaseConfig {
 }
 
 /// Requests that the server makes itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct OutgoingConfig {
     /// PEM bundle trusted besides the system's.
     pub ca: Option<PathBuf>,
     /// Networks that may be reached although they are private or loopback.
     pub allow: Vec<IpNet>,
+    /// After how many failures in a row a host is left alone, 1 to 100.
+    pub failures: u32,
+    /// How long, in seconds: 1 to 300.
+    pub open_s: u64,
+}
+
+impl std::default::Default for OutgoingConfig {
+    fn default() -> Self {
+        Self {
+            ca: None,
+            allow: Vec::new(),
+            failures: 5,
+            open_s: 15,
+        }
+    }
 }
 
 /// Tokens. Lifetimes are in seconds.
@@ -385,6 +400,8 @@ pub struct HttpConfig {
     pub header_timeout_s: u64,
     /// Time for the request's body, 1 to 60 s.
     pub body_timeout_s: u64,
+    /// Requests worked on at once, 16 to 100000.
+    pub max_in_flight: usize,
     /// `max-age` of HSTS, at least one year.
     pub hsts_max_age_s: u64,
     /// How long a preflight may be cached, 0 to 86400 s.

@@ -14,7 +14,8 @@ use crate::protect::exchange::nothing_here;
 use crate::protect::headers;
 use crate::protect::limits::quota::Quotas;
 use crate::protect::limits::{Limits, Shared, Tier};
-use crate::protect::metrics::Metrics;
+use crate::protect::load::Load;
+use crate::protect::metrics::{Gauges, Metrics, Resting};
 use crate::protect::place::Place;
 use crate::protect::refusals::Refusals;
 use crate::protect::request_log::{Line, Logged};
@@ -26,7 +27,7 @@ use crate::tenants::Tenants;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::uri::PathAndQuery;
+use actix_web::http::uri::{Authority, PathAndQuery};
 use actix_web::http::{Method, StatusCode, Uri, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
@@ -63,6 +64,7 @@ struct Parts {
     /// Places for answers that wait.
     delayed: Semaphore,
     attempts: Attempts,
+    load: Load,
     metrics: Metrics,
     refusals: Refusals,
     proxies: TrustedProxies,
@@ -95,6 +97,7 @@ impl Edge {
             delayed: Semaphore::new(MAX_DELAYED),
             attempts: Attempts::new(store.clone(), &config.limits),
             store,
+            load: Load::new(config.http.max_in_flight),
             metrics: Metrics::new()?,
             refusals: Refusals::new(),
             proxies: TrustedProxies::new(config.trusted_proxies.clone()),
@@ -176,16 +179,24 @@ impl Edge {
         self.0.refusals.tell_to(audit);
     }
 
+    pub(super) fn load(&self) -> &Load {
+        &self.0.load
+    }
+
     pub(super) fn refusals(&self) -> &Refusals {
         &self.0.refusals
     }
 
-    /// The numbers as Prometheus reads them. `breaker_open` is whether the database is left alone.
-    pub fn render_metrics(&self, breaker_open: bool) -> String {
-        let limits = &self.0.limits;
-        self.0
-            .metrics
-            .render(limits.keys(), limits.is_shared(), breaker_open)
+    /// The numbers as Prometheus reads them. `resting` is what is left alone for having failed.
+    pub fn render_metrics(&self, resting: Resting) -> String {
+        let (limits, load) = (&self.0.limits, &self.0.load);
+        self.0.metrics.render(&Gauges {
+            limit_keys: limits.keys(),
+            limits_shared: limits.is_shared(),
+            working: load.working(),
+            shed: load.shed(),
+            resting,
+        })
     }
 
     pub(super) fn entropy(&self) -> &Entropy {
@@ -304,7 +315,13 @@ pub(super) async fn route(
     if let Some(refusal) = refused_body(&exchange, info.policy.body, &request) {
         return Ok(request.into_response(respond(&exchange, &refusal)));
     }
+    if info.policy.surface != Surface::Document
+        && let Err(refused) = exchange.begin_work()
+    {
+        return Ok(request.error_response(refused));
+    }
     let response = caught(&exchange, request, next).await?;
+    exchange.pause_work();
     match exchange.settle().await {
         Ok(()) => Ok(response),
         Err(refused) => Ok(ServiceResponse::from_err(refused, response.request().clone())),

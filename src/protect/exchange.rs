@@ -5,6 +5,7 @@ use crate::page::Advice;
 use crate::protect::Edge;
 use crate::protect::caller;
 use crate::protect::limits::{Decision, Tier};
+use crate::protect::load;
 use crate::protect::reader::Reader;
 use crate::protect::routes::{Policy, RouteInfo};
 use crate::surface::{Refusal, Refused, Surface};
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) allowed_origins: Option<Vec<String>>,
     pub(super) request_bytes: u64,
     pub(super) reader: Reader,
+    /// The place among the requests that are being worked on.
+    pub(super) place: Option<load::Place>,
 }
 
 impl Exchange {
@@ -248,6 +251,22 @@ impl Exchange {
 
     pub(super) fn reader_mut(&self) -> std::cell::RefMut<'_, Reader> {
         std::cell::RefMut::map(self.0.state.borrow_mut(), |state| &mut state.reader)
+    }
+
+    /// Counts the request among those that are being worked on.
+    ///
+    /// # Errors
+    /// 503 when there are too many.
+    pub(super) fn begin_work(&self) -> Result<(), Refused> {
+        let place = self.0.edge.load().enter();
+        let place = place.map_err(|refusal| self.refuse(refusal))?;
+        self.0.state.borrow_mut().place = Some(place);
+        Ok(())
+    }
+
+    /// Counts it no longer: it is answered, or it waits for its body. Gives whether it was counted.
+    pub(super) fn pause_work(&self) -> bool {
+        self.0.state.borrow_mut().place.take().is_some()
     }
 
     pub(super) fn received(&self, bytes: usize) {

@@ -25,6 +25,9 @@ const LIMIT_KEYS: &str = "grantor_limit_keys";
 const LIMITS_SHARED: &str = "grantor_limits_shared";
 const STATEMENTS: &str = "grantor_database_statements_total";
 const BREAKER: &str = "grantor_database_breaker_open";
+const WORKING: &str = "grantor_http_requests_working";
+const SHED: &str = "grantor_http_requests_shed_total";
+const HOSTS_RESTING: &str = "grantor_outgoing_hosts_resting";
 const COMMITS: &str = "grantor_database_commits_total";
 
 /// A recorder of its own for each server, so that two in one process do not mix. Cheap to clone.
@@ -34,6 +37,30 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     recorder: PrometheusRecorder,
     in_flight: AtomicI64,
+}
+
+/// What is left alone for having failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resting {
+    /// Whether the main database is.
+    pub database: bool,
+    /// How many hosts are to which the server sends requests.
+    pub hosts: usize,
+}
+
+/// What is not counted here but known elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gauges {
+    /// Keys that the limits hold in memory.
+    pub limit_keys: usize,
+    /// Whether the store that replicas share answers, where there is one.
+    pub limits_shared: Option<bool>,
+    /// Requests that are being worked on, and do not wait for their bodies.
+    pub working: usize,
+    /// Requests refused because too many were.
+    pub shed: u64,
+    /// What is left alone.
+    pub resting: Resting,
 }
 
 impl Metrics {
@@ -51,11 +78,22 @@ impl Metrics {
             (RATE_LIMITED, "Requests refused by a limit."),
             (STATEMENTS, "Statements sent to the databases."),
             (COMMITS, "Transactions of several statements committed."),
+            (SHED, "Requests refused because too many were being worked on."),
         ] {
             recorder.describe_counter(name.into(), None, help.into());
         }
         recorder.describe_histogram(DURATION.into(), None, "Time from head to answer by route.".into());
         recorder.describe_gauge(IN_FLIGHT.into(), None, "Requests that are being served.".into());
+        recorder.describe_gauge(
+            WORKING.into(),
+            None,
+            "Requests that are being worked on; past http.max_in_flight further ones are refused.".into(),
+        );
+        recorder.describe_gauge(
+            HOSTS_RESTING.into(),
+            None,
+            "Hosts to which nothing is sent for a while because they failed several times in a row.".into(),
+        );
         recorder.describe_gauge(
             BREAKER.into(),
             None,
@@ -105,9 +143,8 @@ impl Metrics {
         self.counter(Key::from_parts(RATE_LIMITED, labels), 1);
     }
 
-    /// The numbers as Prometheus reads them. `limit_keys` is how many keys the limits hold in memory, `shared` whether the
-    /// store that replicas share answers, where there is one, `breaker_open` whether the database is left alone.
-    pub fn render(&self, limit_keys: usize, shared: Option<bool>, breaker_open: bool) -> String {
+    /// The numbers as Prometheus reads them.
+    pub fn render(&self, gauges: &Gauges) -> String {
         let gauge = |name, value: f64| {
             let key = Key::from_static_name(name);
             self.0.recorder.register_gauge(&key, &METADATA).set(value);
@@ -115,15 +152,18 @@ impl Metrics {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         {
             gauge(IN_FLIGHT, self.0.in_flight.load(Ordering::Relaxed) as f64);
-            gauge(LIMIT_KEYS, limit_keys as f64);
+            gauge(LIMIT_KEYS, gauges.limit_keys as f64);
+            gauge(WORKING, gauges.working as f64);
+            gauge(HOSTS_RESTING, gauges.resting.hosts as f64);
         }
-        gauge(BREAKER, if breaker_open { 1.0 } else { 0.0 });
-        if let Some(shared) = shared {
+        gauge(BREAKER, if gauges.resting.database { 1.0 } else { 0.0 });
+        if let Some(shared) = gauges.limits_shared {
             gauge(LIMITS_SHARED, if shared { 1.0 } else { 0.0 });
         }
         for (name, value) in [
             (STATEMENTS, counters::statements()),
             (COMMITS, counters::commits()),
+            (SHED, gauges.shed),
         ] {
             let key = Key::from_static_name(name);
             self.0.recorder.register_counter(&key, &METADATA).absolute(value);
@@ -166,7 +206,16 @@ mod tests {
         metrics.begin();
         metrics.end("POST", "/oauth2/token", 200, Duration::from_millis(3));
         metrics.limited(Tier::Public);
-        let text = metrics.render(7, Some(false), true);
+        let text = metrics.render(&Gauges {
+            limit_keys: 7,
+            limits_shared: Some(false),
+            working: 3,
+            shed: 4,
+            resting: Resting {
+                database: true,
+                hosts: 5,
+            },
+        });
         for line in [
             r#"grantor_http_requests_total{method="POST",route="/oauth2/token",status="2xx"} 1"#,
             r#"grantor_http_request_duration_seconds_bucket{route="/oauth2/token",le="0.0025"} 0"#,
@@ -176,6 +225,9 @@ mod tests {
             "grantor_limit_keys 7",
             "grantor_database_breaker_open 1",
             "grantor_limits_shared 0",
+            "grantor_http_requests_working 3",
+            "grantor_http_requests_shed_total 4",
+            "grantor_outgoing_hosts_resting 5",
             "grantor_database_statements_total ",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -35,6 +35,7 @@ impl Service {
                 keys: app.keys.clone(),
                 clock: app.clock.clone(),
                 edge: app.edge.clone(),
+                outgoing: app.outgoing.clone(),
             },
             workers,
         }

@@ -4,7 +4,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::keys::KeyRing;
-use crate::protect::Edge;
+use crate::outgoing::Outgoing;
+use crate::protect::{Edge, Resting};
 use crate::storage::{Schema, SchemaState, Store, health};
 use crate::types::TenantId;
 use actix_web::http::StatusCode;
@@ -36,6 +37,8 @@ pub struct Health {
     pub clock: Clock,
     /// The limits.
     pub edge: Edge,
+    /// The requests that the server sends.
+    pub outgoing: Outgoing,
 }
 
 impl Health {
@@ -63,6 +66,13 @@ impl Health {
             )));
         }
         Ok(())
+    }
+
+    fn resting(&self) -> Resting {
+        Resting {
+            database: self.store.breaker().is_open(),
+            hosts: self.outgoing.resting(),
+        }
     }
 
     fn limits_are_shared(&self) -> Result<(), Fault> {
@@ -159,5 +169,5 @@ async fn metrics(request: HttpRequest, edge: web::Data<Edge>, health: web::Data<
     }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(edge.render_metrics(health.store.breaker().is_open()))
+        .body(edge.render_metrics(health.resting()))
 }

@@ -40,8 +40,8 @@ impl Bench {
         let store = db.main.clone();
         let cache = ClientCache::new(store.clone());
         let outgoing = Outgoing::new(&OutgoingConfig {
-            ca: None,
             allow: vec!["127.0.0.0/8".parse().unwrap()],
+            ..OutgoingConfig::default()
         });
         let keys = ClientKeys::new(outgoing.unwrap());
         Self {

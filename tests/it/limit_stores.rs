@@ -6,6 +6,7 @@ use crate::support::limit_store::{LimitStore, OwnRedis, PATIENCE_MS};
 use crate::support::{Engine, TestApp};
 use grantor::clock::Clock;
 use grantor::config::{Config, Limit, LimitConfig};
+use grantor::protect::Resting;
 use grantor::protect::limits::{Decision, Key, Layer, Limits, Tier};
 use grantor::types::{ClientId, TenantId, Timestamp, UserId};
 use proptest::prelude::*;
@@ -203,7 +204,7 @@ async fn r_lim_15_of_200_at_once_at_two_replicas_exactly_100_pass() {
         assert!(
             app.app
                 .edge
-                .render_metrics(false)
+                .render_metrics(Resting::default())
                 .contains("grantor_limits_shared 1")
         );
     }
@@ -336,7 +337,7 @@ async fn the_store_is_killed_and_restarted_under_load() {
     assert!(
         one.app
             .edge
-            .render_metrics(false)
+            .render_metrics(Resting::default())
             .contains("grantor_limits_shared 0")
     );
     passed += ask(&[&one.http, &other.http], 40).await;

@@ -103,6 +103,8 @@ pub(super) static ALL: &[Setting] = &[
         "Time in which a request's head must arrive"),
     number!("http.body_timeout_s", is("30"), 1 to 60 " seconds", http.body_timeout_s,
         "Time in which a request's body must arrive"),
+    number!("http.max_in_flight", is("1000"), 16 to 100000 " requests", http.max_in_flight,
+        "Requests worked on at once; further ones get 503, except for metadata and keys"),
     optional!(
         "outgoing.ca",
         NONE,
@@ -119,6 +121,10 @@ pub(super) static ALL: &[Setting] = &[
         config.outgoing.allow = parse::networks,
         "Private networks that requests of the server may reach"
     ),
+    number!("outgoing.failures", is("5"), 1 to 100 " failures", outgoing.failures,
+        "A host to which so many requests in a row failed is left alone for a while"),
+    number!("outgoing.open_s", is("15"), 1 to 300 " seconds", outgoing.open_s,
+        "How long it is left alone before one request tries it; others fail at once"),
     value!(
         "log",
         is("info"),

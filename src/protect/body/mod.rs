@@ -101,6 +101,8 @@ async fn read(exchange: &Exchange, mut payload: Payload, max: usize) -> Result<B
         Ok(bytes)
     };
     let seconds = exchange.edge().config().http.body_timeout_s;
+    // Whoever sends slowly must not take the places of those who do not.
+    let worked = exchange.pause_work();
     let result = match tokio::time::timeout(Duration::from_secs(seconds), whole).await {
         Ok(result) => result,
         Err(_) => Err(Refusal::new(
@@ -110,6 +112,9 @@ async fn read(exchange: &Exchange, mut payload: Payload, max: usize) -> Result<B
     };
     if let Ok(bytes) = &result {
         exchange.received(bytes.len());
+        if worked {
+            exchange.begin_work()?;
+        }
     }
     result.map_err(|refusal| exchange.refuse(refusal))
 }

@@ -2,6 +2,7 @@
 
 use super::{Ground, START};
 use grantor::clock::Clock;
+use grantor::protect::Resting;
 
 /// The database's clock is the machine's: the server's has to be told.
 fn agree(ground: &Ground) {
@@ -75,7 +76,7 @@ async fn refusals_by_limits_are_counted() {
     for _ in 0..3 {
         ground.http().get("/page").send().await;
     }
-    let numbers = ground.edge.render_metrics(false);
+    let numbers = ground.edge.render_metrics(Resting::default());
     assert!(
         numbers.contains(r#"grantor_rate_limited_total{tier="standard"} 2"#),
         "{numbers}"

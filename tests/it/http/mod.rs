@@ -6,6 +6,7 @@ mod cors;
 mod limits;
 mod log;
 mod management;
+mod overload;
 mod proxy_protocol;
 mod raw;
 mod surfaces;
@@ -22,6 +23,7 @@ use grantor::config::Config;
 use grantor::entropy::Entropy;
 use grantor::fault::Fault;
 use grantor::keys::KeyRing;
+use grantor::outgoing::Outgoing;
 use grantor::protect::body::{FormBody, JsonBody};
 use grantor::protect::cors::RegisteredOrigins;
 use grantor::protect::limits::Tier;
@@ -84,6 +86,7 @@ impl Ground {
             routes: Arc::new(routes),
             data: Arc::new(|_| {}),
             health: Health {
+                outgoing: Outgoing::new(&config.outgoing).unwrap(),
                 config,
                 store,
                 audit_store,

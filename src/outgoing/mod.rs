@@ -3,13 +3,17 @@
 //! server can reach (server-side request forgery): https only, public addresses only, no redirects, no proxy, bounded in
 //! time and size. The address that was checked is the address that is connected to.
 
+mod addresses;
+mod hosts;
+
+use self::addresses::{Guarded, NOT_PUBLIC, NotPublic, may_reach};
+use self::hosts::{Hosts, Try};
 use crate::config::OutgoingConfig;
 use crate::fault::Fault;
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, ClientBuilder, Response, header, redirect};
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
@@ -27,10 +31,11 @@ pub struct Outgoing {
     /// For http: only addresses that the deployment allows.
     http: Client,
     allow: Arc<[IpNet]>,
+    hosts: Hosts,
 }
 
 /// What came back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
@@ -51,12 +56,9 @@ pub enum OutgoingError {
     Failed(&'static str),
 }
 
-/// What the guard says to a name that leads to no address that may be reached.
-#[derive(Debug, thiserror::Error)]
-#[error("{NOT_PUBLIC}")]
-struct NotPublic;
-
-const NOT_PUBLIC: &str = "the target is not a public address, and outgoing.allow does not hold it";
+const TOO_LARGE: OutgoingError = OutgoingError::Failed("the answer is too large");
+const RESTING: OutgoingError =
+    OutgoingError::Failed("the target did not answer several times in a row and is left alone for a while");
 
 impl Outgoing {
     /// Prepares the clients.
@@ -80,23 +82,32 @@ impl Outgoing {
             https: client(&extra, &allow, true)?,
             http: client(&extra, &allow, false)?,
             allow,
+            hosts: Hosts::new(config.failures, Duration::from_secs(config.open_s)),
         })
     }
 
-    /// Fetches a document of at most `max_bytes`.
+    /// How many hosts are left alone at the moment.
+    pub fn resting(&self) -> usize {
+        self.hosts.resting()
+    }
+
+    /// Fetches a document of at most `max_bytes`. A host that did not answer several times in a row is not asked for a while.
     ///
     /// # Errors
     /// Whatever is in the way of a complete answer. An error status is an answer.
     pub async fn get(&self, url: &str, accept: &str, max_bytes: usize) -> Result<Answer, OutgoingError> {
         let url = Url::parse(url).map_err(|_| OutgoingError::Forbidden("the target is not a URL"))?;
         let client = self.client_for(&url)?;
-        let response = client
-            .get(url)
-            .header(header::ACCEPT, accept)
-            .send()
-            .await
-            .map_err(|error| classify(&error))?;
-        read(response, max_bytes).await
+        let attempt = self.hosts.enter(&url).ok_or(RESTING)?;
+        let fetched = async {
+            let response = client.get(url).header(header::ACCEPT, accept).send().await;
+            read(response.map_err(|error| classify(&error))?, max_bytes).await
+        };
+        let fetched = fetched.await;
+        if fetched.is_ok() || fetched == Err(TOO_LARGE) {
+            Try::answered(attempt);
+        }
+        fetched
     }
 
     /// Sends a document and reads an answer of at most `max_bytes`.
@@ -191,7 +202,6 @@ fn builder(allow: &Arc<[IpNet]>, public_too: bool) -> ClientBuilder {
 }
 
 async fn read(mut response: Response, max_bytes: usize) -> Result<Answer, OutgoingError> {
-    const TOO_LARGE: OutgoingError = OutgoingError::Failed("the answer is too large");
     let status = response.status().as_u16();
     let content_type = response
         .headers()
@@ -235,73 +245,6 @@ fn classify(error: &reqwest::Error) -> OutgoingError {
     })
 }
 
-/// A resolver that gives only addresses that may be reached. reqwest connects to what it gives and looks nothing up
-/// again, so a name that changes its mind (DNS rebinding) gains nothing.
-struct Guarded {
-    allow: Arc<[IpNet]>,
-    public_too: bool,
-}
-
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (allow, public_too) = (self.allow.clone(), self.public_too);
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            // One forbidden address condemns the name: it is not for us to choose the one that its owner did not mean.
-            if found.is_empty() || !found.iter().all(|to| may_reach(to.ip(), &allow, public_too)) {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn may_reach(address: IpAddr, allow: &[IpNet], public_too: bool) -> bool {
-    let address = address.to_canonical();
-    allow.iter().any(|net| net.contains(&address)) || (public_too && is_public(address))
-}
-
-/// Whether an address is on the public internet (IANA special-purpose address registries, RFC 6890). IPv6 addresses that
-/// carry an IPv4 address in them (NAT64, 6to4, Teredo) are not: they could lead anywhere.
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !matches!(
-        (a, b, c),
-        (0 | 10 | 127 | 224..=255, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-    )
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    let global_unicast = (0x2000..=0x3fff).contains(&a);
-    let special = match a {
-        // IETF protocol assignments (with Teredo) and documentation.
-        0x2001 => b < 0x0200 || b == 0x0db8,
-        // 6to4.
-        0x2002 => true,
-        // Documentation.
-        0x3fff => b < 0x1000,
-        _ => false,
-    };
-    global_unicast && !special
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +255,7 @@ mod tests {
         Outgoing::new(&OutgoingConfig {
             ca: None,
             allow: allow.iter().map(|net| net.parse().unwrap()).collect(),
+            ..OutgoingConfig::default()
         })
         .unwrap()
     }
@@ -340,64 +284,6 @@ mod tests {
         .into_bytes()
     }
 
-    #[test]
-    fn addresses_that_are_not_public_are_known() {
-        for bad in [
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "100.127.255.255",
-            "127.0.0.1",
-            "127.9.9.9",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.1",
-            "192.0.2.1",
-            "192.168.0.1",
-            "198.18.0.1",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "fe80::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "ff02::1",
-            "64:ff9b::7f00:1",
-            "64:ff9b:1::1",
-            "2001::1",
-            "2001:db8::1",
-            "2002:7f00:1::1",
-            "100::1",
-            "3fff::1",
-        ] {
-            assert!(!is_public(bad.parse().unwrap()), "{bad}");
-        }
-        for good in [
-            "1.1.1.1",
-            "100.128.0.1",
-            "172.32.0.1",
-            "198.20.0.1",
-            "2606:4700::1111",
-            "2001:4860:4860::8888",
-        ] {
-            assert!(is_public(good.parse().unwrap()), "{good}");
-        }
-        assert!(
-            !may_reach("::ffff:127.0.0.1".parse().unwrap(), &[], true),
-            "an IPv4 address in disguise"
-        );
-        assert!(may_reach(
-            "::ffff:127.0.0.1".parse().unwrap(),
-            &["127.0.0.0/8".parse().unwrap()],
-            false
-        ));
-    }
-
     #[tokio::test]
     async fn what_is_not_public_or_not_https_is_never_connected_to() {
         let port = server(http("200 OK", "{}")).await;
@@ -424,6 +310,43 @@ mod tests {
                 "{target}: {refused:?}"
             );
         }
+    }
+
+    /// Whoever waits for a host that does not answer waits a few times, and then not at all until the host was left alone.
+    #[tokio::test]
+    async fn a_host_that_does_not_answer_is_left_alone_for_a_while() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let open = Outgoing::new(&OutgoingConfig {
+            allow: vec!["127.0.0.0/8".parse().unwrap()],
+            failures: 2,
+            open_s: 1,
+            ..OutgoingConfig::default()
+        })
+        .unwrap();
+        drop(listener);
+        for _ in 0..2 {
+            let error = open.get(&url, "*/*", 100).await.unwrap_err();
+            assert_eq!(
+                error,
+                OutgoingError::Failed("no connection to the target could be made")
+            );
+        }
+        assert_eq!(open.get(&url, "*/*", 100).await.unwrap_err(), RESTING);
+        assert_eq!(open.resting(), 1);
+        let port = server(http("200 OK", "{}")).await;
+        let other = format!("http://127.0.0.1:{port}/");
+        assert!(
+            open.get(&other, "*/*", 100).await.is_ok(),
+            "another port is another host"
+        );
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        assert_eq!(open.resting(), 0);
+        assert_ne!(
+            open.get(&url, "*/*", 100).await.unwrap_err(),
+            RESTING,
+            "it is tried again"
+        );
     }
 
     #[tokio::test]
