@@ -391,14 +391,35 @@ fn refused_head(request: &ServiceRequest) -> Option<Refusal> {
     if headers.len() > MAX_HEADERS || bytes > MAX_HEAD {
         return Some(head_too_large());
     }
-    let has_host = headers.contains_key(header::HOST) || request.uri().authority().is_some();
-    if !has_host && request.version() != Version::HTTP_10 || headers.get_all(header::HOST).count() > 1 {
-        return Some(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "A request names its host exactly once.",
-        ));
+    let mut hosts = headers.get_all(header::HOST);
+    let well_named = match (hosts.next(), hosts.next()) {
+        (None, _) => request.uri().authority().is_some() || request.version() == Version::HTTP_10,
+        (Some(host), None) => is_host(host),
+        (Some(_), Some(_)) => false,
+    };
+    if well_named {
+        None
+    } else {
+        let detail = "A request names its host exactly once.";
+        Some(Refusal::new(StatusCode::BAD_REQUEST, detail))
     }
-    None
+}
+
+/// RFC 9112 §3.2: a name or address, perhaps with a port, and nobody at it.
+fn is_host(value: &HeaderValue) -> bool {
+    let authority = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let text = authority.as_str();
+        let port = text.strip_prefix(authority.host()).unwrap_or("@");
+        !text.contains('@')
+            && (port.is_empty()
+                || port
+                    .strip_prefix(':')
+                    .is_some_and(|port| port.parse::<u16>().is_ok()))
+    })
 }
 
 /// The 431 for a head that is too long or has too many lines.

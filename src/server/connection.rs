@@ -1,6 +1,7 @@
 //! A connection, in clear or through TLS, with what actix leaves open around HTTP/1: the errors that it answers before a
 //! request exists get our format, and the head of every request has to arrive in time, not only of the first.
 
+use super::KEEP_ALIVE;
 use crate::protect::{self, Edge};
 use actix_web::http::StatusCode;
 use std::io::{self, ErrorKind, IoSlice};
@@ -17,6 +18,11 @@ use tokio_rustls::server::TlsStream;
 const KEPT: usize = 1024;
 /// Longer than any answer of actix's own.
 const BARE: usize = 256;
+
+/// How an answer says that its connection ends.
+const CLOSE: &[u8] = b"\r\nconnection: close\r\n";
+/// How much longer than actix does it itself a connection is kept after an answer.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// What bytes travel on.
 #[derive(Debug)]
@@ -41,6 +47,10 @@ struct Http1 {
     patience: Duration,
     /// Runs while a head has begun and is not over.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Runs from an answer until the next head begins.
+    idle: Option<Pin<Box<Sleep>>>,
+    /// Whether the last answer says that the connection ends with it.
+    closing: bool,
     replacement: Option<Replacement>,
 }
 
@@ -64,6 +74,8 @@ impl Connection {
                 head: Head::default(),
                 patience,
                 timer: None,
+                idle: None,
+                closing: false,
                 replacement: None,
             }),
         }
@@ -101,7 +113,9 @@ impl AsyncWrite for Connection {
             http1.replacement = http1.replace(buf);
         }
         let Some(replacement) = &mut http1.replacement else {
-            http1.head.written(buf);
+            http1.written(buf);
+            // Nobody may read again, so the timer has to be waited for from here.
+            http1.watch_idle(context)?;
             return this.stream.poll_write(context, buf);
         };
         while let Some(rest) = replacement
@@ -154,8 +168,9 @@ impl Http1 {
     fn watch(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if !self.head.is_open() {
             self.timer = None;
-            return Ok(());
+            return self.watch_idle(context);
         }
+        self.idle = None;
         let patience = self.patience + Duration::from_secs(1);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
         match timer.as_mut().poll(context) {
@@ -164,6 +179,39 @@ impl Http1 {
                 timer.as_mut().reset(Instant::now() + patience);
                 Err(ErrorKind::TimedOut.into())
             }
+        }
+    }
+
+    /// Notes what goes out: the connection has to go on, or end, in time after it.
+    fn written(&mut self, buf: &[u8]) {
+        self.head.written(buf);
+        if !self.head.answered {
+            return;
+        }
+        if buf.starts_with(b"HTTP/1.1 ") {
+            let head = buf.get(..KEPT).unwrap_or(buf);
+            self.closing = head.windows(CLOSE.len()).any(|window| window == CLOSE);
+        }
+        let patience = LINGER + if self.closing { Duration::ZERO } else { KEEP_ALIVE };
+        let until = Instant::now() + patience;
+        match &mut self.idle {
+            Some(idle) => idle.as_mut().reset(until),
+            None => self.idle = Some(Box::pin(sleep(patience))),
+        }
+    }
+
+    /// Gives up a connection that neither goes on nor ends after an answer: actix waits without end for the rest of a body
+    /// in which its reader is stuck.
+    fn watch_idle(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if !self.head.answered {
+            self.idle = None;
+        }
+        match self.idle.as_mut().map(|idle| idle.as_mut().poll(context)) {
+            Some(Poll::Ready(())) => {
+                self.idle = None;
+                Err(ErrorKind::TimedOut.into())
+            }
+            Some(Poll::Pending) | None => Ok(()),
         }
     }
 

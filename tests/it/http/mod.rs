@@ -3,6 +3,8 @@
 mod attempts;
 mod bodies;
 mod cors;
+mod framing;
+mod http2;
 mod limits;
 mod log;
 mod management;

@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Writes a new certificate for `localhost` and its key; gives what to trust.
-fn certificate(folder: &Path) -> RootCertStore {
+pub(super) fn certificate(folder: &Path) -> RootCertStore {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
@@ -21,7 +21,7 @@ fn certificate(folder: &Path) -> RootCertStore {
     roots
 }
 
-async fn ground(folder: &Path, more: &[(&str, &str)]) -> Ground {
+pub(super) async fn ground(folder: &Path, more: &[(&str, &str)]) -> Ground {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (cert, key) = (path("cert.pem"), path("key.pem"));
     let mut settings = vec![
@@ -33,7 +33,7 @@ async fn ground(folder: &Path, more: &[(&str, &str)]) -> Ground {
     Ground::new(&settings).await
 }
 
-async fn connect(
+pub(super) async fn connect(
     ground: &Ground,
     roots: RootCertStore,
     versions: &[&'static SupportedProtocolVersion],
@@ -53,7 +53,7 @@ async fn connect(
 }
 
 const TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
-const TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
+pub(super) const TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
 
 #[tokio::test]
 async fn both_versions_are_served_over_http_1_1() {
