@@ -11,6 +11,7 @@ use crate::protect::address::TrustedProxies;
 use crate::protect::attempts::Attempts;
 use crate::protect::cors::{self, RegisteredOrigins};
 use crate::protect::exchange::nothing_here;
+use crate::protect::head::{refused_body, refused_head};
 use crate::protect::headers;
 use crate::protect::limits::quota::Quotas;
 use crate::protect::limits::{Limits, Shared, Tier};
@@ -19,7 +20,7 @@ use crate::protect::metrics::{Gauges, Metrics, Resting};
 use crate::protect::place::Place;
 use crate::protect::refusals::Refusals;
 use crate::protect::request_log::{Line, Logged};
-use crate::protect::routes::{Body, Payer, RouteInfo};
+use crate::protect::routes::{Payer, RouteInfo};
 use crate::protect::suspicion::Suspicion;
 use crate::storage::{Store, limits as changed_limits, plans};
 use crate::surface::{Refusal, Refused, Surface};
@@ -27,8 +28,8 @@ use crate::tenants::Tenants;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::uri::{Authority, PathAndQuery};
-use actix_web::http::{Method, StatusCode, Uri, Version};
+use actix_web::http::uri::PathAndQuery;
+use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
@@ -37,11 +38,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-
-/// More header lines than this are refused.
-const MAX_HEADERS: usize = 96;
-/// Longer heads than this, in bytes, are refused.
-const MAX_HEAD: usize = 32 * 1024;
 
 /// So many plans are known, over all tenants.
 const MAX_PLANS: i64 = 10_000;
@@ -375,115 +371,6 @@ async fn caught(
             Ok(ServiceResponse::from_err(refused, http))
         }
     }
-}
-
-/// A head that no endpoint should see. HTTP/1 has been checked by actix, HTTP/2 has not.
-fn refused_head(request: &ServiceRequest) -> Option<Refusal> {
-    let headers = request.headers();
-    let bytes = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len())
-        + headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4)
-            .sum::<usize>();
-    if headers.len() > MAX_HEADERS || bytes > MAX_HEAD {
-        return Some(head_too_large());
-    }
-    let mut hosts = headers.get_all(header::HOST);
-    let well_named = match (hosts.next(), hosts.next()) {
-        (None, _) => request.uri().authority().is_some() || request.version() == Version::HTTP_10,
-        (Some(host), None) => is_host(host),
-        (Some(_), Some(_)) => false,
-    };
-    if well_named {
-        None
-    } else {
-        let detail = "A request names its host exactly once.";
-        Some(Refusal::new(StatusCode::BAD_REQUEST, detail))
-    }
-}
-
-/// RFC 9112 §3.2: a name or address, perhaps with a port, and nobody at it.
-fn is_host(value: &HeaderValue) -> bool {
-    let authority = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse::<Authority>().ok());
-    authority.is_some_and(|authority| {
-        let text = authority.as_str();
-        let port = text.strip_prefix(authority.host()).unwrap_or("@");
-        !text.contains('@')
-            && (port.is_empty()
-                || port
-                    .strip_prefix(':')
-                    .is_some_and(|port| port.parse::<u16>().is_ok()))
-    })
-}
-
-/// The 431 for a head that is too long or has too many lines.
-pub(super) fn head_too_large() -> Refusal {
-    Refusal::new(
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        format!("At most {MAX_HEADERS} header lines and {MAX_HEAD} bytes of head are taken."),
-    )
-}
-
-/// A body of the wrong kind or size, as far as the head tells it.
-fn refused_body(exchange: &Exchange, body: Body, request: &ServiceRequest) -> Option<Refusal> {
-    if body == Body::None || !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
-        return None;
-    }
-    let (expected, max): (&[&str], _) = match body {
-        Body::Form | Body::FormIfAny => (
-            &["application/x-www-form-urlencoded"],
-            exchange.edge().config().http.max_form,
-        ),
-        Body::MergePatch => (
-            &["application/merge-patch+json", "application/json"],
-            exchange.edge().config().http.max_json,
-        ),
-        _ => (&["application/json"], exchange.edge().config().http.max_json),
-    };
-    let headers = request.headers();
-    let empty = exchange.state().request_bytes == 0
-        && !headers.contains_key(header::TRANSFER_ENCODING)
-        && !headers.contains_key(header::CONTENT_TYPE);
-    if empty && body == Body::FormIfAny {
-        return None;
-    }
-    let encoded = headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoded {
-        return Some(Refusal::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Compressed bodies are not taken: send it without Content-Encoding.",
-        ));
-    }
-    let media_type = super::caller::only(headers, &header::CONTENT_TYPE)
-        .and_then(|text| text.split(';').next())
-        .unwrap_or("")
-        .trim();
-    if !expected
-        .iter()
-        .any(|expected| media_type.eq_ignore_ascii_case(expected))
-    {
-        return Some(Refusal::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            format!("The Content-Type must be {}.", expected.join(" or ")),
-        ));
-    }
-    (exchange.state().request_bytes > max as u64).then(|| body_too_large(max))
-}
-
-/// The 413 for a body of more than `max` bytes.
-pub(super) fn body_too_large(max: usize) -> Refusal {
-    Refusal::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        format!("The body may have at most {max} bytes."),
-    )
 }
 
 fn respond(exchange: &Exchange, refusal: &Refusal) -> HttpResponse {

@@ -15,6 +15,7 @@ pub mod cors;
 pub mod csrf;
 mod edge;
 mod exchange;
+mod head;
 pub mod headers;
 pub mod limits;
 mod load;

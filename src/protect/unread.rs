@@ -2,8 +2,8 @@
 //! No endpoint and no layer sees it, so its answer is made here from what is left of it, as like the others as can be.
 
 use crate::protect::Edge;
-use crate::protect::edge::head_too_large;
 use crate::protect::exchange::Exchange;
+use crate::protect::head::head_too_large;
 use crate::protect::headers;
 use crate::protect::place::Place;
 use crate::protect::request_log::Line;

@@ -9,7 +9,7 @@ pub use self::json::parse as parse_json;
 pub use self::longest::longest;
 
 use crate::protect::Exchange;
-use crate::protect::edge::body_too_large;
+use crate::protect::head::body_too_large;
 use crate::surface::{Refusal, Refused, Surface};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
