@@ -193,6 +193,27 @@ fn limits_have_a_hard_range_and_an_advisable_one() {
 }
 
 #[test]
+fn what_limits_requests_besides_the_tiers_has_its_range_too() {
+    for (name, fit, unfit) in [
+        ("limit.per_second_cap", ["off", "1"], ["0", "1000000001"]),
+        ("limit.per_tenant_cap", ["off", "1000000000"], ["0", "unlimited"]),
+        ("quota.month", ["1", "1000000000"], ["0", "1000000001"]),
+        ("spike.rate", ["1", "1000"], ["0", "1001"]),
+        ("throttle.start_pct", ["50", "99"], ["49", "100"]),
+        ("throttle.max_delay_ms", ["0", "5000"], ["-1", "5001"]),
+        ("adaptive.tighten_factor", ["0.1", "0.9"], ["0.09", "1"]),
+        ("adaptive.cooldown_s", ["60", "86400"], ["59", "86401"]),
+    ] {
+        for value in fit {
+            accepted(&[(name, value)]);
+        }
+        for value in unfit {
+            refused(&[(name, value)], &[name]);
+        }
+    }
+}
+
+#[test]
 fn a_burst_is_the_rate_unless_it_is_set() {
     let limit = accepted(&[("limits.per_user.rate", "70")]).limits.per_user;
     assert_eq!((limit.rate, limit.period_s, limit.burst), (70, 60, 70));

@@ -83,6 +83,33 @@ on_both_engines! {
         assert_eq!(events.iter().filter(|event| event.event_type == "limits_updated").count(), 2);
     }
 
+    /// R-LIM-45 for every tier, those too that are off in the configuration; attempts at secrets follow at once.
+    async fn every_tier_can_be_changed(engine: Engine) {
+        let app = TestApp::spawn_with(engine, &[WIDE]).await;
+        let token = admin(&app).await;
+        let tiers = ["standard", "expensive", "sensitive", "public", "per_user", "per_key", "global", "per_second", "per_tenant", "authentication"];
+        for tier in tiers {
+            let body = json!({tier: {"rate": 5000, "period_seconds": 7, "burst": 6000}});
+            let changed = patch(&app, &token, "/admin/v1/limits", &body).await.expect(200).json();
+            assert_eq!(changed[tier], json!({"rate": 5000, "period_seconds": 7, "burst": 6000, "changed": true}));
+        }
+        let all: Value = tiers.iter().map(|tier| ((*tier).to_owned(), Value::Null)).collect::<serde_json::Map<_, _>>().into();
+        let back = patch(&app, &token, "/admin/v1/limits", &all).await.expect(200).json();
+        assert!(back.get("per_second").is_none() && back.get("per_tenant").is_none(), "{back}");
+        assert!(back.as_object().unwrap().values().all(|limit| limit["changed"] == false), "{back}");
+        let wrong = async || app.http.post("/oauth2/token").basic("admin", "wrong").form(&[("grant_type", "client_credentials")]).send().await;
+        for _ in 0..3 {
+            wrong().await.expect(401);
+        }
+        patch(&app, &token, "/admin/v1/limits", &json!({"authentication": {"rate": 4}})).await.expect(200);
+        assert_eq!(wrong().await.expect(401).header("x-ratelimit-limit"), "4");
+        wrong().await.expect(429);
+        // What is not a limit for everybody is refused by its name.
+        for body in [json!({"spike": {"rate": 5}}), json!({"quota": {"rate": 5}})] {
+            patch(&app, &token, "/admin/v1/limits", &body).await.expect(400);
+        }
+    }
+
     /// R-LIM-33: "Plans tie client to limits and quota; change takes effect without restart."
     async fn r_lim_33_plans_hold_for_their_clients(engine: Engine) {
         let app = TestApp::spawn_with(engine, &[WIDE]).await;

@@ -21,7 +21,11 @@ on_both_engines! {
         let http = ground.http();
         let sign_in = |password: &'static str| http.post("/login").form(&[("username", "a"), ("password", password)]);
         for remaining in (0..5).rev() {
-            let answer = sign_in("wrong").send().await.expect(403);
+            // R-LIM-32: what a stranger says of its address gives it nothing.
+            let spoofed = format!("198.51.100.{remaining}");
+            let call = sign_in("wrong").header("x-forwarded-for", &spoofed);
+            let call = call.header("forwarded", &format!("for={spoofed}"));
+            let answer = call.send().await.expect(403);
             assert_eq!(answer.header("x-ratelimit-limit"), "5");
             assert_eq!(answer.header("x-ratelimit-remaining"), remaining.to_string());
             assert_eq!(answer.header("ratelimit-policy"), "\"authentication\";q=5;w=900");

@@ -250,7 +250,7 @@ async fn discovery_s3_the_keys_and_the_ways_are_published() {
         kinds,
         [
             (&json!("RSA"), &json!("RSA-OAEP-256")),
-            (&json!("EC"), &Value::Null)
+            (&json!("EC"), &json!("ECDH-ES+A256KW"))
         ]
     );
     for key in &keys {
