@@ -11,6 +11,7 @@ use crate::support::relying_party::{RelyingParty, claims_of};
 use crate::support::user_agent::Browser;
 use crate::support::{Engine, TestApp, people::Person};
 use crate::surface;
+use grantor::audit::Verification;
 use grantor::jobs;
 use grantor::types::TenantId;
 use reqwest::Method;
@@ -218,6 +219,14 @@ on_both_engines! {
         let mut log = first.audit_log().await;
         log.retain(|record| record.event_type == "tenant_deleted");
         assert_eq!(log[0].meta("tenant_id"), tenant.to_string());
+        let verification = Verification {
+            main: &first.db.main,
+            audit: &first.db.audit,
+            fingerprints: &[],
+            anchor: None,
+        };
+        let report = verification.run().await.unwrap();
+        assert!(report.is_clean(), "{report}");
         assert!(beta.rp.is_active(&beta.app, beta.loot.get("access")).await);
     }
 

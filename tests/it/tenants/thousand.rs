@@ -3,9 +3,11 @@
 use super::add_empty_tenants;
 use crate::support::app::{MASTER_KEY, started_db};
 use crate::support::process::Installation;
-use crate::support::{Engine, TestApp, TestDb};
+use crate::support::{Engine, TestApp, TestDb, source, statements};
+use grantor::storage::Conn;
 use grantor::tenants::Site;
 use grantor::types::{TenantId, TenantName};
+use sqlx::AssertSqlSafe;
 use std::sync::Arc;
 
 const SETTINGS: &[(&str, &str)] = &[("tokens.algorithms", "ES256"), ("token.alg", "ES256")];
@@ -34,6 +36,45 @@ async fn statements_of_a_start(db: &TestDb) -> usize {
         .find_map(|line| line.strip_prefix(name))
         .expect("the counter");
     count.parse().expect("a number")
+}
+
+/// What the start asks once, and the job that turns keys every few seconds, is found in indexes: SQLite's plan says so.
+#[tokio::test]
+async fn what_is_looked_for_over_all_tenants_reads_no_key_of_each() {
+    let app = TestApp::spawn_with(Engine::Sqlite, SETTINGS).await;
+    let file = source::files()
+        .into_iter()
+        .find(|file| file.path == "src/storage/signing_keys.rs");
+    let (all, _) = statements::of(&file.expect("the file"));
+    for beginning in [
+        "WITH RECURSIVE signing",
+        "SELECT tenant_id FROM signing_keys WHERE expires_at",
+    ] {
+        let found = all.iter().find(|statement| statement.text.starts_with(beginning));
+        let sql = AssertSqlSafe(format!(
+            "EXPLAIN QUERY PLAN {}",
+            found.expect("the statement").text
+        ));
+        let Conn::Sqlite(mut conn, _) = app.app.store.read().await.unwrap() else {
+            unreachable!("it is SQLite")
+        };
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(sql).fetch_all(&mut *conn).await.unwrap();
+        let (mut scans, mut searches) = (Vec::new(), 0);
+        for (.., step) in plan {
+            searches += usize::from(step.starts_with("SEARCH"));
+            if step.starts_with("SCAN") && !step.contains("USING COVERING INDEX") {
+                scans.push(step);
+            }
+        }
+        // The master keys that were found are scanned themselves.
+        assert!(
+            searches >= 2
+                && scans
+                    .iter()
+                    .all(|step| ["SCAN signing", "SCAN purpose"].contains(&&**step)),
+            "{scans:?}"
+        );
+    }
 }
 
 on_both_engines! {
