@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::protect::limits::quota;
 use crate::protect::routes::Routes;
 use crate::storage::plans::{self, Plan, PlanTerms};
-use crate::storage::{Tx, clients, outbox};
+use crate::storage::{Tx, clients, outbox, tenants};
 use crate::types::ClientId;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -53,7 +53,7 @@ const CREATE: Operation = Operation {
     method: Verb::Post,
     path: PATH,
     summary: "Make a plan",
-    description: "A client is put on it by its member plan.",
+    description: "A client is put on it by its member plan. A tenant has at most 100 plans.",
     body: Some("PlanCreate"),
     success: 201,
     refusals: &[409],
@@ -148,6 +148,10 @@ async fn create(call: Call, actor: Actor) -> Answer {
         .event(&actor, EventType::PlanCreated)?
         .with("plan", plan.name.as_str());
     let mut tx = call.app().store.begin().await?;
+    tenants::take_turn(&mut tx, plan.tenant_id).await?;
+    if plans::count(&mut tx, plan.tenant_id).await? >= plans::MAX_OF_TENANT {
+        return Err(problem::conflict("/name", "A tenant has at most 100 plans.").into());
+    }
     if !plans::insert(&mut tx, &plan).await? {
         return Err(problem::conflict("/name", "There is a plan of this name.").into());
     }

@@ -40,7 +40,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// So many plans are known, over all tenants.
-const MAX_PLANS: i64 = 10_000;
+const MAX_PLANS: i64 = 100_000;
 /// So many answers may wait at once because little is left of a limit.
 const MAX_DELAYED: usize = 1_024;
 

@@ -1,7 +1,7 @@
 //! Plans: what clients may be put on.
 
 use super::limits::LimitChange;
-use super::{Db, changed, on};
+use super::{Db, Tx, changed, on};
 use crate::fault::Fault;
 use crate::types::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,16 @@ pub struct Plan {
     pub created_at: Timestamp,
     /// When it was changed last.
     pub updated_at: Timestamp,
+}
+
+/// How many plans a tenant may have. Every replica keeps those of all tenants in memory, so that no tenant may make others
+/// go without theirs.
+pub const MAX_OF_TENANT: i64 = 100;
+
+/// How many plans a tenant has.
+pub async fn count(tx: &mut Tx, tenant: TenantId) -> Result<i64, Fault> {
+    const SQL: &str = "SELECT count(*) FROM plans WHERE tenant_id = $1";
+    on!(tx, |conn| sqlx::query_scalar(SQL).bind(tenant).fetch_one(conn))
 }
 
 /// Plans of all tenants, `limit` at most.

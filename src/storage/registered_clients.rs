@@ -8,14 +8,6 @@ use crate::types::{ClientId, TenantId, Timestamp};
 /// A use is noted when the last one that was noted is so many seconds ago: a day.
 pub const NOTED_AFTER_S: i64 = 86_400;
 
-/// Lets registrations of one tenant happen one after another until the end of the transaction, so that none that comes
-/// at the same time goes uncounted. The tenant's row serves as the turnstile; it stays as it is.
-pub async fn take_turn(tx: &mut Tx, tenant: TenantId) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE tenants SET version = version WHERE id = $1";
-    changed!(tx, sqlx::query(SQL).bind(tenant))?;
-    Ok(())
-}
-
 /// How many such clients the tenant has: all, and of these the ones that were registered from `address` without a token.
 pub async fn count(tx: &mut Tx, tenant: TenantId, address: &str) -> Result<(i64, i64), Fault> {
     const SQL: &str = "SELECT COUNT(*), COUNT(CASE WHEN registered_from = $2 THEN 1 END)

@@ -1,6 +1,6 @@
 //! Tenants.
 
-use super::{Db, changed, on};
+use super::{Db, Tx, changed, on};
 use crate::config::{RegistrationConfig, RegistrationMode};
 use crate::fault::Fault;
 use crate::types::{GrantType, ScopeSet, TenantId, TenantName, Timestamp};
@@ -116,6 +116,14 @@ pub async fn insert(db: impl Into<Db<'_>>, tenant: &TenantRow) -> Result<bool, F
             .bind(tenant.created_at)
     )?;
     Ok(inserted > 0)
+}
+
+/// Lets what is counted in one tenant be made one after another until the end of the transaction, so that nothing that
+/// comes at the same time goes uncounted. The tenant's row serves as the turnstile; it stays as it is.
+pub async fn take_turn(tx: &mut Tx, tenant: TenantId) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE tenants SET version = version WHERE id = $1";
+    changed!(tx, sqlx::query(SQL).bind(tenant))?;
+    Ok(())
 }
 
 /// Finds the tenant with this id.

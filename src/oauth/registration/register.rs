@@ -11,7 +11,7 @@ use crate::oauth::answer;
 use crate::oauth::request::Unserved;
 use crate::protect::Exchange;
 use crate::storage::clients::Client;
-use crate::storage::{Tx, registered_clients, registration_tokens};
+use crate::storage::{Tx, registered_clients, registration_tokens, tenants};
 use crate::types::{TenantId, TokenHash};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -93,7 +93,7 @@ async fn insert(
 ) -> Result<(), Unserved> {
     let (tenant, now) = (client.tenant_id, exchange.now());
     let mut tx = app.store.begin().await?;
-    registered_clients::take_turn(&mut tx, tenant).await?;
+    tenants::take_turn(&mut tx, tenant).await?;
     let max = exchange.tenant().registration.max_clients;
     if !has_room(&mut tx, admission, tenant, max).await? {
         drop(tx);

@@ -1,6 +1,6 @@
 //! Administrators of one tenant, and what there is in another.
 
-use super::{DIRECTIONS, Engine, worlds};
+use super::{DIRECTIONS, Engine, World, worlds};
 use grantor::types::ADMIN_SCOPES;
 use serde_json::{Value, json};
 
@@ -65,6 +65,24 @@ on_both_engines! {
             let gone = to.app.http.call(reqwest::Method::DELETE, &path).bearer(&to.admin).send().await;
             gone.expect(204);
         }
+    }
+
+    /// Replicas keep the plans of all tenants in memory: no tenant fills it for the others.
+    async fn a_tenant_has_so_many_plans_whatever_others_have(engine: Engine) {
+        let [_first, acme, beta] = worlds(engine).await;
+        let plan = async |world: &World, number: usize| {
+            let body = json!({"name": format!("plan-{number}"), "spike_rate": 5});
+            world.app.http.post("/admin/v1/plans").bearer(&world.admin).json(&body).send().await
+        };
+        // There is one.
+        for number in 1..100 {
+            plan(&acme, number).await.expect(201);
+        }
+        plan(&acme, 100).await.expect(409);
+        plan(&beta, 100).await.expect(201);
+        let gone = acme.app.http.call(reqwest::Method::DELETE, "/admin/v1/plans/plan-1").bearer(&acme.admin);
+        gone.send().await.expect(204);
+        plan(&acme, 100).await.expect(201);
     }
 
     /// No administrator outside the first tenant gives, gets or uses a right over tenants, whatever its tenant's database says.
