@@ -4,8 +4,8 @@
 use super::problem::{Origin, Problem};
 use super::resolve::is_language;
 use crate::types::{
-    Access, Attribute, AttributeKind, Attributes, MAX_ATTRIBUTES, MAX_TEXT, MAX_TEXTS, Scope, attribute_name,
-    is_admin_scope,
+    Access, Attribute, AttributeKind, Attributes, MAX_ATTRIBUTES, MAX_NUMBER, MAX_TEXT, MAX_TEXTS, Scope,
+    attribute_name, is_admin_scope,
 };
 use std::collections::BTreeMap;
 
@@ -217,8 +217,8 @@ impl<'a> Draft<'a> {
                 values: self.values.clone(),
             },
             "number" => AttributeKind::Number {
-                minimum: self.minimum.unwrap_or(-1e15),
-                maximum: self.maximum.unwrap_or(1e15),
+                minimum: self.minimum.unwrap_or(-MAX_NUMBER),
+                maximum: self.maximum.unwrap_or(MAX_NUMBER),
             },
             "boolean" => AttributeKind::Boolean,
             _ => return Err(problem(kind, "is not a type of attributes", TYPES)),

@@ -10,6 +10,8 @@ pub const MAX_ATTRIBUTES: usize = 100;
 pub const MAX_TEXT: usize = 1_000;
 /// Most texts that an attribute of several may allow.
 pub const MAX_TEXTS: usize = 100;
+/// Largest number, and the smallest below zero, where the declaration says nothing else.
+pub const MAX_NUMBER: f64 = 1e15;
 
 /// Names that mean something already: claims of the IANA registry "JSON Web Token Claims", of OpenID Connect, members of
 /// introspection answers (RFC 7662), and what this server puts into tokens. An attribute must not take their place.

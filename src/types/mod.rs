@@ -20,7 +20,7 @@ mod user_code;
 pub use self::admin_scope::{ADMIN_ROLE, ADMIN_SCOPES, FIRST_TENANT_SCOPES, is_admin_scope, role_allows};
 pub use self::algorithm::Algorithm;
 pub use self::attribute::{
-    Access, Attribute, AttributeKind, Attributes, Audience, MAX_ATTRIBUTES, MAX_TEXT, MAX_TEXTS,
+    Access, Attribute, AttributeKind, Attributes, Audience, MAX_ATTRIBUTES, MAX_NUMBER, MAX_TEXT, MAX_TEXTS,
     attribute_name,
 };
 pub use self::caller::Caller;

@@ -13,7 +13,7 @@ use crate::page::{self, Layout, Text};
 use crate::protect::Exchange;
 use crate::protect::body::{Form, FormBody};
 use crate::storage::users::User;
-use crate::types::{Access, Attribute, AttributeKind, Audience};
+use crate::types::{Access, Attribute, AttributeKind, Audience, MAX_NUMBER};
 use crate::visit::{Stop, Visit};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -247,9 +247,18 @@ impl Kind {
 fn rule(attribute: &Attribute) -> Text {
     match &attribute.kind {
         AttributeKind::Boolean => Text::new("attributes-rule-choice"),
-        AttributeKind::Number { minimum, maximum } => Text::new("attributes-rule-number")
-            .with("minimum", minimum.to_string())
-            .with("maximum", maximum.to_string()),
+        AttributeKind::Number { minimum, maximum } => {
+            // Bounds that nobody has set tell people nothing.
+            let rule = match (*minimum > -MAX_NUMBER, *maximum < MAX_NUMBER) {
+                (true, true) => "attributes-rule-number",
+                (true, false) => "attributes-rule-number-least",
+                (false, true) => "attributes-rule-number-most",
+                (false, false) => "attributes-rule-number-any",
+            };
+            Text::new(rule)
+                .with("minimum", minimum.to_string())
+                .with("maximum", maximum.to_string())
+        }
         AttributeKind::Text { values, .. } if !values.is_empty() => Text::new("attributes-rule-choice"),
         AttributeKind::Text { max_length, .. } => {
             Text::new("attributes-rule-text").with("most", max_length.to_string())

@@ -18,6 +18,31 @@ const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 6
 
 const ACME: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="120" height="32" viewBox="0 0 120 32"><rect width="120" height="32" rx="6" fill="#ffb400"/><path d="M12 24 20 8l8 16m-13-6h10M48 10a8 8 0 1 0 0 12m8 2V9l8 10 8-10v15m20-15H80v14h12m-12-7h9" fill="none" stroke="#1b1b1b" stroke-width="3"/></svg>"##;
 
+/// What is kept about people beyond the standard claims: of each kind one, to see or to change.
+const ATTRIBUTES: [(&str, &str); 21] = [
+    ("attributes.department.type", "string"),
+    ("attributes.department.user", "see"),
+    ("attributes.department.description", "Department"),
+    ("attributes.department.description.de", "Abteilung"),
+    ("attributes.desk.type", "string"),
+    ("attributes.desk.max_length", "20"),
+    ("attributes.desk.user", "change"),
+    ("attributes.desk.description", "Desk"),
+    ("attributes.desk.description.de", "Schreibtisch"),
+    ("attributes.diet.type", "string"),
+    ("attributes.diet.values", "any,vegetarian,vegan"),
+    ("attributes.diet.user", "change"),
+    ("attributes.level.type", "number"),
+    ("attributes.level.maximum", "9"),
+    ("attributes.level.user", "change"),
+    ("attributes.skills.type", "strings"),
+    ("attributes.skills.user", "change"),
+    ("attributes.skills.description", "Skills"),
+    ("attributes.newsletter.type", "boolean"),
+    ("attributes.newsletter.user", "change"),
+    ("attributes.newsletter.description", "Newsletter"),
+];
+
 /// What the tour is given in: two servers, for one of them limits who signs in.
 pub struct World {
     app: TestApp,
@@ -34,7 +59,9 @@ pub struct World {
 impl World {
     /// Makes it.
     pub async fn new() -> Self {
-        let app = TestApp::spawn_with(Engine::Sqlite, &[PATIENT]).await;
+        let mut settings = vec![PATIENT];
+        settings.extend(ATTRIBUTES);
+        let app = TestApp::spawn_with(Engine::Sqlite, &settings).await;
         let peer = Peer::start().await;
         peer.serve("/logo.svg", "image/svg+xml", LOGO);
         peer.serve("/acme.svg", "image/svg+xml", ACME);
@@ -59,6 +86,7 @@ impl World {
             metadata.client_name = Some("Photo Prints & Frames".to_owned());
             metadata.redirect_uris = vec![format!("{here}/callback")];
             metadata.require_consent = true;
+            metadata.post_logout_redirect_uris = vec![signed_out.clone()];
             metadata.frontchannel_logout_uri = Some(signed_out);
         });
         let terminal = RelyingParty::with(&app, |metadata| {
@@ -85,11 +113,17 @@ impl World {
         let alice = Person::with(
             &app,
             "alice",
-            json!({"locale": null, "roles": ["editor", "reader"]}),
+            json!({
+                "locale": null, "roles": ["editor", "reader"],
+                "attributes": {
+                    "department": "Produce and fresh herbs", "desk": "3rd floor, 17", "diet": "vegetarian",
+                    "level": 7, "skills": ["Bookkeeping", "First aid"], "newsletter": true,
+                },
+            }),
         )
         .await;
         let world = Self {
-            strict: TestApp::spawn(Engine::Sqlite).await,
+            strict: TestApp::spawn_with(Engine::Sqlite, &[("session.samesite", "strict")]).await,
             app,
             shop,
             photos,
@@ -164,7 +198,7 @@ pub async fn tour(
     consent(world, chromium, look).await;
     account(world, chromium, look).await;
     device(world, chromium, look).await;
-    passing_through(world, chromium, look).await;
+    passing_through(world, chromium, language, look).await;
     signing_out(world, chromium, look).await;
     errors(world, chromium, look).await;
 }
@@ -255,6 +289,13 @@ async fn account(world: &World, chromium: &Chromium, look: &mut impl AsyncFnMut(
     chromium.click("main button[type=submit]").await;
     chromium.find("#birthdate-problem").await;
     look(chromium, "profile-refused").await;
+    chromium.go(&format!("{base}/account/attributes")).await;
+    look(chromium, "attributes").await;
+    chromium.clear("[name='attribute:level']").await;
+    chromium.type_into("[name='attribute:level']", "ten").await;
+    chromium.click("main button[type=submit]").await;
+    chromium.find("[role=alert]").await;
+    look(chromium, "attributes-refused").await;
     chromium.go(&format!("{base}/account/password")).await;
     look(chromium, "password").await;
     for (present, again, problem) in [
@@ -299,7 +340,12 @@ async fn device(world: &World, chromium: &Chromium, look: &mut impl AsyncFnMut(&
 }
 
 /// Pages that go on by themselves, held fast.
-async fn passing_through(world: &World, chromium: &Chromium, look: &mut impl AsyncFnMut(&Chromium, &str)) {
+async fn passing_through(
+    world: &World,
+    chromium: &Chromium,
+    language: &str,
+    look: &mut impl AsyncFnMut(&Chromium, &str),
+) {
     let app = &world.app;
     let scripts = |off: bool| json!({"value": off});
     chromium
@@ -312,6 +358,39 @@ async fn passing_through(world: &World, chromium: &Chromium, look: &mut impl Asy
         .devtools("Emulation.setScriptExecutionDisabled", &scripts(false))
         .await;
     look(chromium, "back-by-form").await;
+    // Where cookies are strict, whoever comes from another site is sent on to the same address at once.
+    let call = world.strict.http.get("/oauth2/authorize?client_id=x");
+    let call = call.header("sec-fetch-site", "cross-site");
+    let moment = call.header("accept-language", language).send().await.expect(200);
+    hold(world, chromium, &moment.text()).await;
+    look(chromium, "one-moment").await;
+    // After signing out, with the way back to an application.
+    let mut browser = Browser::new(app).reads(language);
+    let tokens = world
+        .photos
+        .sign_in(app, &mut browser, &world.alice, "openid")
+        .await;
+    let back = format!("{}/signed-out", world.peer.base);
+    let url = format!(
+        "/oauth2/logout?id_token_hint={}&post_logout_redirect_uri={back}",
+        tokens.id
+    );
+    let page = browser.open(&url).await;
+    hold(world, chromium, &page.html()).await;
+    chromium.find("iframe").await;
+    look(chromium, "signed-out-going-on").await;
+}
+
+/// Shows a page of the server without what makes it go on by itself.
+async fn hold(world: &World, chromium: &Chromium, html: &str) {
+    let (before, rest) = html
+        .split_once("<meta http-equiv=\"refresh\"")
+        .expect("it goes on");
+    let (_, after) = rest.split_once('>').expect("the end of the element");
+    chromium.go(&format!("{}/nothing/here", world.app.base)).await;
+    let tree = chromium.devtools("Page.getFrameTree", &json!({})).await;
+    let parameters = json!({"frameId": tree["frameTree"]["frame"]["id"], "html": format!("{before}{after}")});
+    chromium.devtools("Page.setDocumentContent", &parameters).await;
 }
 
 async fn signing_out(world: &World, chromium: &Chromium, look: &mut impl AsyncFnMut(&Chromium, &str)) {
