@@ -2,6 +2,7 @@
 
 use crate::support::source::root;
 use grantor::config::settings;
+use grantor::types::EventType;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,27 @@ fn every_setting_stands_in_the_table() {
         .expect("a string grows");
     }
     assert_up_to_date("docs/settings.md", &page);
+}
+
+#[test]
+fn every_audit_event_is_explained() {
+    let page = std::fs::read_to_string(root().join("docs/audit.md")).expect("the page is read");
+    let names: Vec<_> = EventType::ALL.iter().map(|event| event.as_str()).collect();
+    let untold: Vec<_> = names
+        .iter()
+        .filter(|name| !page.contains(&format!("`{name}`")))
+        .collect();
+    assert!(untold.is_empty(), "docs/audit.md does not explain {untold:?}");
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let strange: Vec<_> = rows
+        .filter(|(name, _)| name.contains('_') && !names.contains(name))
+        .collect();
+    assert!(
+        strange.is_empty(),
+        "docs/audit.md explains what is never written: {strange:?}"
+    );
 }
 
 /// A generated page is stored, so that it can be read without building and its changes are reviewed.
