@@ -1,8 +1,8 @@
 //! Delivers what lies in the outbox: events whose own process stopped, or could not write them at the time.
 
 use super::log::Shared;
-use super::prepare;
 use super::queue::{Entry, Message, Waiter};
+use super::{alert, prepare};
 use crate::fault::Fault;
 use crate::storage::outbox;
 use crate::types::Event;
@@ -53,6 +53,7 @@ pub(super) async fn round(shared: &Shared) -> Result<usize, Fault> {
                 continue;
             }
         };
+        alert::tell(&event);
         let (entry, claim) = Entry::awaited(prepare::record(event), Waiter::Outbox);
         if shared.queue.send(Message::Entry(entry)).await.is_err() {
             break;

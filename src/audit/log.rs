@@ -5,7 +5,7 @@ use super::checkpoint::Checkpointer;
 use super::queue::{Entry, Message, Waiter};
 use super::signer::AuditSigner;
 use super::writer::{Links, Writer};
-use super::{delivery, keeper, prepare};
+use super::{alert, delivery, keeper, prepare};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -166,6 +166,7 @@ impl Audit {
     /// removes it there. Returns as soon as it is durable, and without that after a second, or at once when the store is
     /// known to be down: the outbox keeps the event, and every replica delivers what it finds there.
     pub async fn deliver(&self, event: Event) {
+        alert::tell(&event);
         let (entry, claim) = Entry::awaited(prepare::record(event), Waiter::Outbox);
         let is_queued = self.shared.queue.try_send(Message::Entry(entry)).is_ok();
         if is_queued && self.is_available() {

@@ -3,6 +3,7 @@
 //! `docs/audit.md` tells the whole story. In short: every process writes a stream of its own, each record holds the hash
 //! of its predecessor, and signed checkpoints tie the streams together.
 
+mod alert;
 mod anchor;
 mod chain;
 mod changes;

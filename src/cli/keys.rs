@@ -6,7 +6,7 @@ use super::outcome::{Failure, Outcome};
 use super::{migrate, print};
 use crate::config::master_key;
 use crate::fault::Fault;
-use crate::keys::{KeyChange, KeyInfo, KeyRing, Purpose, PurposeRotated, PurposeRotation};
+use crate::keys::{KeyChange, KeyInfo, KeyRing, Purpose, PurposeRotated, PurposeRotation, Replaced};
 use crate::storage::Store;
 use crate::types::{Algorithm, Event, Kid, Timestamp};
 use clap::{Args, Subcommand};
@@ -41,21 +41,27 @@ enum Command {
     /// With --purpose it is the server's own key that is replaced: `mac` behind codes and refresh tokens, `seal` behind
     /// requests under way, `data` behind personal data, `enc_rsa` and `enc_ec` to which clients encrypt. With --compromised
     /// what the old key made is worth nothing from now on: after `mac` everybody signs in again at every application.
+    ///
+    /// With --all --compromised every key of the tenant that can be replaced gives way at once, the next ones too: for when
+    /// whoever had the master key, or the running server, may have read them.
     #[command(
-        after_help = "Examples:\n  grantor keys rotate --alg RS256\n  grantor keys rotate --purpose mac --immediate --compromised"
+        after_help = "Examples:\n  grantor keys rotate --alg RS256\n  grantor keys rotate --purpose mac --immediate --compromised\n  grantor keys rotate --all --compromised"
     )]
     Rotate {
         /// Algorithm [default: all]
         #[arg(long, value_parser = algorithm)]
         alg: Option<Algorithm>,
         /// A key of the server's own instead of signing keys: mac, seal, data, enc_rsa or enc_ec
-        #[arg(long, value_parser = purpose, conflicts_with = "alg")]
+        #[arg(long, value_parser = purpose, conflicts_with = "alg", group = "what")]
         purpose: Option<Purpose>,
+        /// All keys of the tenant, signing keys and the server's own
+        #[arg(long, requires = "compromised", conflicts_with = "alg", group = "what")]
+        all: bool,
         /// Do not wait: verifiers with an older copy of the published set may refuse tokens until they fetch it again
         #[arg(long)]
         immediate: bool,
         /// Take the old key away at once, with what it made (signing keys: `retire KID --now`)
-        #[arg(long, requires = "purpose")]
+        #[arg(long, requires = "what")]
         compromised: bool,
         /// Print JSON
         #[arg(long)]
@@ -111,6 +117,13 @@ impl Keys {
                 let rotated = ring.rotate_purpose(tenant, purpose, how, by_command, now).await?;
                 rotated_purpose(purpose, rotated, json)
             }
+            Command::Rotate { all: true, json, .. } => {
+                let replaced = ring.replace_all(tenant, by_command, now).await?;
+                if replaced.events.is_empty() {
+                    return Err(Failure::Refused(NO_KEYS.to_owned()));
+                }
+                all_replaced(&replaced, json)
+            }
             Command::Rotate {
                 alg, immediate, json, ..
             } => {
@@ -119,7 +132,7 @@ impl Keys {
                     Some(alg) => format!(
                         "there are no {alg} keys; the setting tokens.algorithms decides which there are"
                     ),
-                    None => "there are no keys yet: the first start of the server makes them".to_owned(),
+                    None => NO_KEYS.to_owned(),
                 })
             }
             Command::Retire {
@@ -138,6 +151,8 @@ impl Keys {
         }
     }
 }
+
+const NO_KEYS: &str = "there are no keys yet: the first start of the server makes them";
 
 const COLUMNS: [print::Column<KeyInfo>; 6] = [
     ("KID", |key| key.kid.to_string()),
@@ -172,6 +187,22 @@ fn changed(change: Option<KeyChange>, json: bool, refusal: impl FnOnce() -> Stri
         Some(change) => Ok(print::records(&change.keys, &COLUMNS, json)?),
         None => Err(Failure::Refused(refusal())),
     }
+}
+
+fn all_replaced(replaced: &Replaced, json: bool) -> Outcome {
+    let purposes = replaced.purposes.iter();
+    if json {
+        let purposes: Vec<_> = purposes
+            .map(|(purpose, key)| json!({ "purpose": purpose.as_str(), "key": key }))
+            .collect();
+        print::document(&json!({ "signing_keys": replaced.signing, "purpose_keys": purposes }))?;
+        return Ok(());
+    }
+    print::records(&replaced.signing, &COLUMNS, false)?;
+    for (purpose, key) in purposes {
+        print::line(&format!("the {} key is {key} now", purpose.as_str()))?;
+    }
+    Ok(())
 }
 
 fn rotated_purpose(purpose: Purpose, rotated: PurposeRotated, json: bool) -> Outcome {

@@ -5,6 +5,7 @@
 //! last token that it signed has expired. *Purpose keys* never leave the server. Both lie in the database wrapped by the
 //! master key. Every change of state is one guarded statement: whichever replica comes first, all agree on the outcome.
 
+mod compromise;
 mod ensure;
 mod purpose;
 mod reseal;
@@ -14,6 +15,7 @@ mod schedule;
 mod signing;
 mod tenant;
 
+pub use self::compromise::Replaced;
 pub use self::ensure::NewKeys;
 pub use self::purpose::PurposeKey;
 pub use self::reseal::Resealed;

@@ -9,7 +9,7 @@ use grantor::storage::outbox;
 use serde_json::Value;
 
 /// Runs the program on the test's databases.
-fn run(program: &Program, db: &TestDb, master: &str, arguments: &[&str]) -> Run {
+pub fn run(program: &Program, db: &TestDb, master: &str, arguments: &[&str]) -> Run {
     let mut environment = vec![
         ("GRANTOR_DATABASE_URL", db.url.as_str()),
         ("GRANTOR_MASTER_KEY", master),

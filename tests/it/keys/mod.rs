@@ -1,6 +1,7 @@
 //! The key ring on both engines, with several replicas over one database.
 
 mod command;
+mod compromise;
 mod first_start;
 mod outage;
 mod reseal;
