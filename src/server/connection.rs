@@ -16,6 +16,9 @@ use tokio_rustls::server::TlsStream;
 
 /// So much of a head is kept, to answer in the right format when it cannot be read.
 const KEPT: usize = 1024;
+/// A head that is longer than this is not followed to its end: it is refused, or it is no head but what is left of a body,
+/// which may come by the gigabyte.
+const FOLLOWED: usize = 256 * 1024;
 /// Longer than any answer of actix's own.
 const BARE: usize = 256;
 
@@ -279,6 +282,9 @@ impl Head {
         self.length = self.length.saturating_add(bytes.len());
         let room = KEPT.saturating_sub(self.kept.len());
         self.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if self.length > FOLLOWED {
+            return;
+        }
         for &byte in bytes {
             self.place = match (self.place, byte) {
                 (Place::Behind, _) => break,

@@ -142,6 +142,11 @@ impl Use {
         }
     }
 
+    /// There was no connection to use it by, since others had them all: nothing is known of the database.
+    pub fn never_began(&mut self) {
+        self.0 = None;
+    }
+
     /// The database did not give what was asked of it.
     pub fn failed(&mut self) {
         if let Some(entered) = &mut self.0 {
@@ -380,6 +385,15 @@ mod tests {
         assert!(breaker.is_open());
         let fault = breaker.enter().unwrap_err();
         assert_eq!(fault.kind(), crate::fault::FaultKind::Unavailable);
+    }
+
+    #[test]
+    fn waiting_in_vain_behind_others_says_nothing_about_the_database() {
+        let breaker = Breaker::new("the database", THRESHOLDS);
+        for _ in 0..100 {
+            breaker.enter().unwrap().never_began();
+        }
+        assert!(!breaker.is_open());
     }
 
     proptest! {

@@ -283,11 +283,11 @@ impl Store {
         let begun = self.breaker().enter()?;
         Ok(match self {
             Self::Postgres { pool, .. } => {
-                let (conn, begun) = connected(begun, pool.acquire()).await?;
+                let (conn, begun) = connected(begun, || is_full(pool), pool.acquire()).await?;
                 Conn::Postgres(conn, begun)
             }
             Self::Sqlite { readers, .. } => {
-                let (conn, begun) = connected(begun, readers.acquire()).await?;
+                let (conn, begun) = connected(begun, || is_full(readers), readers.acquire()).await?;
                 Conn::Sqlite(conn, begun)
             }
         })
@@ -298,11 +298,11 @@ impl Store {
         let begun = self.breaker().enter()?;
         Ok(match self {
             Self::Postgres { pool, .. } => {
-                let (conn, begun) = connected(begun, pool.acquire()).await?;
+                let (conn, begun) = connected(begun, || is_full(pool), pool.acquire()).await?;
                 Conn::Postgres(conn, begun)
             }
             Self::Sqlite { writer, .. } => {
-                let (conn, begun) = connected(begun, writer.acquire()).await?;
+                let (conn, begun) = connected(begun, || is_full(writer), writer.acquire()).await?;
                 Conn::Sqlite(conn, begun)
             }
         })
@@ -314,11 +314,12 @@ impl Store {
         let begun = self.breaker().enter()?;
         Ok(match self {
             Self::Postgres { pool, .. } => {
-                let (tx, begun) = connected(begun, pool.begin()).await?;
+                let (tx, begun) = connected(begun, || is_full(pool), pool.begin()).await?;
                 Tx::Postgres(tx, begun)
             }
             Self::Sqlite { writer, .. } => {
-                let (tx, begun) = connected(begun, writer.begin_with("BEGIN IMMEDIATE")).await?;
+                let (tx, begun) =
+                    connected(begun, || is_full(writer), writer.begin_with("BEGIN IMMEDIATE")).await?;
                 Tx::Sqlite(tx, begun)
             }
         })
@@ -366,9 +367,11 @@ impl Tx {
     }
 }
 
-/// Waits for a connection or transaction, whose use of the database then begins.
+/// Waits for a connection or transaction, whose use of the database then begins. Who gets none because others use them all
+/// has learnt nothing about the database: a queue is no failure of it, or whoever makes one would have it left alone.
 async fn connected<T>(
     mut begun: Use,
+    is_full: impl FnOnce() -> bool,
     connection: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<(T, Use), Fault> {
     match connection.await {
@@ -377,10 +380,19 @@ async fn connected<T>(
             Ok((connection, begun))
         }
         Err(error) => {
-            begun.failed();
+            if matches!(error, sqlx::Error::PoolTimedOut) && is_full() {
+                begun.never_began();
+            } else {
+                begun.failed();
+            }
             Err(error.into())
         }
     }
+}
+
+/// Whether every connection that there may be is there, and in use.
+fn is_full<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> bool {
+    pool.size() >= pool.options().get_max_connections() && pool.num_idle() == 0
 }
 
 /// Tests a connection that was not used for a second; one that has just worked most likely works.
