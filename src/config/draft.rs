@@ -126,6 +126,7 @@ impl Draft {
                 json_depth: 0,
                 header_timeout_s: 0,
                 body_timeout_s: 0,
+                max_connections: 0,
                 max_in_flight: 0,
                 hsts_max_age_s: 0,
                 cors_max_age_s: 0,

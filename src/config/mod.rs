@@ -400,6 +400,8 @@ pub struct HttpConfig {
     pub header_timeout_s: u64,
     /// Time for the request's body, 1 to 60 s.
     pub body_timeout_s: u64,
+    /// Connections served at once, 100 to 1000000.
+    pub max_connections: usize,
     /// Requests worked on at once, 16 to 100000.
     pub max_in_flight: usize,
     /// `max-age` of HSTS, at least one year.

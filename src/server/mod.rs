@@ -24,7 +24,9 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -36,8 +38,6 @@ const STOP_S: u64 = 30;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a closing connection may take to be read to its end.
 const DISCONNECT: Duration = Duration::from_secs(5);
-/// Connections per core; more wait in the system's queue.
-const MAX_CONNECTIONS: usize = 8_192;
 /// How often certificate files are looked at.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(10);
 
@@ -165,13 +165,15 @@ fn serve_public(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
 ) -> Result<Part, Fault> {
-    let mut builder = Server::build()
-        .max_concurrent_connections(MAX_CONNECTIONS)
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = service.workers.unwrap_or_else(cores);
+    // Each worker counts its own.
+    let connections = service.edge.config().http.max_connections.div_ceil(workers);
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections)
         .shutdown_timeout(STOP_S)
         .disable_signals();
-    if let Some(workers) = service.workers {
-        builder = builder.workers(workers);
-    }
     let signal = builder.graceful_shutdown_signal();
     let service = service.clone();
     let server = builder

@@ -82,3 +82,22 @@ async fn who_sends_a_body_slowly_takes_nobodys_place() {
     }
     until(&ground, "grantor_http_requests_working 0").await;
 }
+
+/// R-LIM-37: "connection caps". Who comes later waits in the system's queue, and is served when somebody leaves.
+#[tokio::test]
+async fn no_more_connections_are_served_than_may_be_at_once() {
+    let ground = Ground::new(&[("http.max_connections", "100")]).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(ground.connect().await);
+    }
+    let mut late = ground.connect().await;
+    let request = "GET /.well-known/document HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    late.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let while_full = tokio::time::timeout(Duration::from_millis(500), late.read_to_string(&mut answer)).await;
+    assert!(while_full.is_err(), "{answer}");
+    silent.clear();
+    late.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
