@@ -77,6 +77,7 @@ mod rp_initiated_logout;
 mod session_management;
 mod storage;
 mod surface;
+mod surface_bounds;
 mod telemetry;
 mod tenants;
 mod texts;

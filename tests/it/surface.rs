@@ -314,13 +314,14 @@ fn opener_policy(path: &str) -> &'static str {
 
 /// What holds for every answer: its status, the headers that all have, and the format of errors of its surface.
 #[track_caller]
-fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
+pub fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
     let name = name(route);
     assert_eq!(answer.status.as_u16(), status, "{name}: {}", answer.text());
     for (header, value) in [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", opener_policy(&route.path)),
+        ("strict-transport-security", ""),
     ] {
         assert_eq!(answer.header(header), value, "{name}: {header}");
     }
@@ -329,6 +330,15 @@ fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
             .header("content-security-policy")
             .contains("frame-ancestors 'none'"),
         "{name}"
+    );
+    assert!(
+        answer.header("permissions-policy").contains("camera=()"),
+        "{name}"
+    );
+    let reader = answer.header("cross-origin-resource-policy");
+    assert!(
+        ["same-origin", "cross-origin"].contains(&reader),
+        "{name}: {reader}"
     );
     assert!(
         uuid::Uuid::parse_str(answer.header("x-correlation-id")).is_ok(),
@@ -343,6 +353,7 @@ fn holds(route: &RouteInfo, answer: &Answer, status: u16) {
         return;
     }
     assert!(answer.header("cache-control").contains("no-store"), "{name}");
+    assert_eq!(answer.header("x-frame-options"), "DENY", "{name}");
     match route.policy.surface {
         Surface::Oauth => {
             assert_eq!(answer.header("content-type"), "application/json", "{name}");
