@@ -3,6 +3,7 @@
 use crate::support::Engine;
 use crate::support::limit_store::OwnRedis;
 use crate::support::process::Installation;
+use crate::support::tls::Authority;
 use std::time::{Duration, Instant};
 
 /// "Others fall back to local limits with an alert": one line when it goes, one when it is back; requests go on, limited.
@@ -45,6 +46,33 @@ async fn an_outage_of_the_shared_store_is_told_once_and_limits_go_on() {
     until("the end is told", || alerts() == before + 2).await;
     serving.management.get("/health/ready").send().await.expect(200);
     serving.http.get("/nothing").send().await.expect(429);
+}
+
+/// `rediss://`: whoever stands in between and has no certificate that the system trusts gets nothing.
+#[tokio::test]
+async fn the_store_is_reached_over_tls_when_its_certificate_is_trusted() {
+    let Some(redis) = OwnRedis::start() else {
+        return;
+    };
+    let authority = Authority::new();
+    let tls = authority
+        .in_front_of(&redis.url().replace("redis:", "http:"))
+        .await;
+    let url = tls.replace("https:", "rediss:");
+    let trusted = authority.pem.to_string_lossy().into_owned();
+    let settings = [
+        ("GRANTOR_REDIS_URL", url.as_str()),
+        ("GRANTOR_REDIS__TIMEOUT_MS", "5000"),
+    ];
+    let stranger = Installation::new(Engine::Sqlite, &settings).await;
+    let port = stranger.base.rsplit(':').next().expect("a port").to_owned();
+    let alone = stranger.spawn(&port, &mut stranger.command(&["serve"]));
+    let told = || stranger.output().contains("every replica counts by itself");
+    until("the untrusted store is told", told).await;
+    alone.management.get("/health/ready").send().await.expect(503);
+    let trusting = [&settings[..], &[("SSL_CERT_FILE", trusted.as_str())]].concat();
+    let friend = Installation::new(Engine::Sqlite, &trusting).await;
+    friend.serve().await;
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {

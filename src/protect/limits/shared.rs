@@ -19,6 +19,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError, Script};
 use ring::hmac;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Every key begins with it; the braces keep the keys of a request together where the store is a cluster.
@@ -35,6 +36,8 @@ pub struct Shared {
     client: Client,
     patience: Duration,
     connection: ArcSwapOption<MultiplexedConnection>,
+    /// Whether the log says already that the store is away.
+    is_told: AtomicBool,
     script: Script,
     key: hmac::Key,
     clock: Clock,
@@ -52,6 +55,7 @@ impl Shared {
                 .map_err(|error| Fault::internal("redis_url is not understood").caused_by(error))?,
             patience,
             connection: ArcSwapOption::empty(),
+            is_told: AtomicBool::new(false),
             script: Script::new(include_str!("take.lua")),
             key,
             clock,
@@ -119,12 +123,13 @@ impl Shared {
             (Some(connection), Err(error)) => self.lost(&connection, &error),
             (None, Ok(connection)) => {
                 self.connection.store(Some(connection));
+                self.is_told.store(false, Ordering::Relaxed);
                 tracing::info!(
                     alert = "shared_limits",
                     "limits are shared with the other replicas"
                 );
             }
-            (None, Err(error)) => tracing::debug!("the store of the limits is still away: {error}"),
+            (None, Err(error)) => self.tell(&error),
             (Some(_), Ok(_)) => {}
         }
     }
@@ -138,13 +143,20 @@ impl Shared {
             .await
     }
 
-    /// Says once that the store is away.
+    /// The store does not answer on this connection.
     fn lost(&self, connection: &Arc<MultiplexedConnection>, error: &RedisError) {
         let before = self.connection.compare_and_swap(connection, None);
         if before
             .as_ref()
             .is_some_and(|before| Arc::ptr_eq(before, connection))
         {
+            self.tell(error);
+        }
+    }
+
+    /// Says that the store is away, once until it is back.
+    fn tell(&self, error: &RedisError) {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 alert = "shared_limits",
                 "the store of the limits does not answer; every replica counts by itself until it does: {error}"
