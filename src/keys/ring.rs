@@ -26,6 +26,8 @@ const FRESH_MICROS: i64 = 2_000_000;
 const MEANWHILE_MICROS: i64 = 5_000_000;
 /// How long they are used while the database does not answer.
 const STALE_MICROS: i64 = 24 * 3_600 * 1_000_000;
+/// How often a start tries to see to it that all keys are there.
+const STARTS: usize = 4;
 
 /// All keys of the server. Clones share one cache.
 #[derive(Clone)]
@@ -100,7 +102,14 @@ impl KeyRing {
         let ring = Self::attach(store, clock, entropy, config, master).await?;
         let now = ring.inner().clock.now();
         tenants::ensure_first(&mut ring.inner().store.write().await?, now).await?;
-        ring.ensure(TenantId::FIRST, now).await?;
+        let mut attempts = 1;
+        // Replicas that start at once wait for each other. Who waited in vain finds the keys that another one has made.
+        while let Err(fault) = ring.ensure(TenantId::FIRST, now).await {
+            if fault.kind() != FaultKind::Unavailable || attempts == STARTS {
+                return Err(fault);
+            }
+            attempts += 1;
+        }
         ring.of(TenantId::FIRST).await?;
         ring.audit_signer().await?;
         Ok(ring)
