@@ -1,8 +1,9 @@
 //! How much is being worked on at once. Past a bound further requests are refused at once: a queue that grows makes everybody
-//! wait, until what is answered is of no use any more. Public documents (metadata, keys) are never refused for it, since
-//! others need them to verify what was issued long ago.
+//! wait, until what is answered is of no use any more. Each surface may take half of the places, so that a flood of sign-ins
+//! leaves room for tokens. Public documents (metadata, keys) are never refused for it, since others need them to verify what
+//! was issued long ago.
 
-use crate::surface::Refusal;
+use crate::surface::{Refusal, Surface};
 use actix_web::http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,7 +21,8 @@ pub(super) struct Load(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     most: usize,
-    working: AtomicUsize,
+    /// By surface.
+    working: [AtomicUsize; 4],
     shed: AtomicU64,
     /// What `told_ms` counts from.
     start: Instant,
@@ -30,14 +32,14 @@ struct Inner {
 
 /// A place among the requests that are being worked on; free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Inner>);
+pub(super) struct Place(Arc<Inner>, Surface);
 
 impl Load {
     /// `most` is how many may be worked on at once.
     pub(super) fn new(most: usize) -> Self {
         Self(Arc::new(Inner {
             most,
-            working: AtomicUsize::new(0),
+            working: Default::default(),
             shed: AtomicU64::new(0),
             start: Instant::now(),
             told_ms: AtomicU64::new(0),
@@ -47,12 +49,12 @@ impl Load {
     /// Takes a place.
     ///
     /// # Errors
-    /// 503 when all are taken.
-    pub(super) fn enter(&self) -> Result<Place, Refusal> {
+    /// 503 when all are taken, or half of them by this surface.
+    pub(super) fn enter(&self, surface: Surface) -> Result<Place, Refusal> {
         let inner = &self.0;
-        let before = inner.working.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(inner));
-        if before < inner.most {
+        let before = inner.of(surface).fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(inner), surface);
+        if before < inner.most.div_ceil(2) && self.working() <= inner.most {
             return Ok(place);
         }
         inner.shed.fetch_add(1, Ordering::Relaxed);
@@ -66,7 +68,8 @@ impl Load {
 
     /// How many are being worked on.
     pub(super) fn working(&self) -> usize {
-        self.0.working.load(Ordering::Relaxed)
+        let working = self.0.working.iter();
+        working.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
     /// How many were refused since the start.
@@ -76,6 +79,16 @@ impl Load {
 }
 
 impl Inner {
+    fn of(&self, surface: Surface) -> &AtomicUsize {
+        let [oauth, admin, page, document] = &self.working;
+        match surface {
+            Surface::Oauth => oauth,
+            Surface::Admin => admin,
+            Surface::Page => page,
+            Surface::Document => document,
+        }
+    }
+
     /// A line at most every few seconds: one for each request would be more work than what was refused.
     fn tell(&self) {
         let now = u64::try_from(self.start.elapsed().as_millis())
@@ -93,7 +106,8 @@ impl Inner {
                 alert = "overload",
                 most = self.most,
                 shed = self.shed.load(Ordering::Relaxed),
-                "{} requests are being worked on (http.max_in_flight); further ones are answered with 503",
+                "{} requests are being worked on, or half as many of one kind (http.max_in_flight); further ones are \
+                 answered with 503",
                 self.most,
             );
         }
@@ -102,7 +116,7 @@ impl Inner {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.working.fetch_sub(1, Ordering::Relaxed);
+        self.0.of(self.1).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -112,14 +126,16 @@ mod tests {
 
     #[test]
     fn so_many_are_let_in_and_the_next_when_one_leaves() {
-        let load = Load::new(2);
-        let first = load.enter().unwrap();
-        let _second = load.enter().unwrap();
-        let refusal = load.enter().unwrap_err();
+        let load = Load::new(3);
+        let first = load.enter(Surface::Page).unwrap();
+        let _second = load.enter(Surface::Page).unwrap();
+        let refusal = load.enter(Surface::Page).unwrap_err();
         assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!((load.working(), load.shed()), (2, 1));
+        let _third = load.enter(Surface::Oauth).unwrap();
+        assert!(load.enter(Surface::Oauth).is_err(), "all are taken");
+        assert_eq!((load.working(), load.shed()), (3, 2));
         drop(first);
-        assert!(load.enter().is_ok());
-        assert_eq!(load.working(), 1);
+        assert!(load.enter(Surface::Admin).is_ok());
+        assert_eq!(load.working(), 2);
     }
 }

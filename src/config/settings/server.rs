@@ -104,9 +104,9 @@ pub(super) static ALL: &[Setting] = &[
     number!("http.body_timeout_s", is("30"), 1 to 60 " seconds", http.body_timeout_s,
         "Time in which a request's body must arrive"),
     number!("http.max_connections", is("10000"), 100 to 1000000 " connections", http.max_connections,
-        "Connections served at once, each of which takes up to 80 KiB of memory; further ones wait until one is closed"),
+        "Connections served at once, each of which takes up to 200 KiB of memory; further ones wait until one is closed"),
     number!("http.max_in_flight", is("1000"), 16 to 100000 " requests", http.max_in_flight,
-        "Requests worked on at once; further ones get 503, except for metadata and keys"),
+        "Requests worked on at once, half of them at pages, OAuth endpoints or the admin API alone; further ones get 503, except for metadata and keys"),
     optional!(
         "outgoing.ca",
         NONE,

@@ -4,8 +4,10 @@ use super::Ground;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// The least that can be set.
+/// The least that can be set,
 const MOST: usize = 16;
+/// and what one surface may have of it.
+const HALF: usize = 8;
 
 async fn ground() -> Ground {
     Ground::new(&[("http.max_in_flight", "16")]).await
@@ -24,28 +26,25 @@ async fn until(ground: &Ground, line: &str) {
     panic!("never: {line}");
 }
 
-/// R-LIM-28: "503 with `Retry-After` at once"; metadata, keys and health are answered all the same.
+/// R-LIM-28: "503 with `Retry-After` at once"; the other surfaces, metadata, keys and health are answered all the same.
 #[tokio::test]
-async fn what_is_too_much_is_refused_while_documents_and_health_go_on() {
+async fn what_is_too_much_is_refused_while_everything_else_goes_on() {
     let ground = ground().await;
-    let slow: Vec<_> = (0..MOST)
+    let slow: Vec<_> = (0..HALF)
         .map(|_| {
             let http = ground.http();
             tokio::spawn(async move { http.get("/slow").send().await })
         })
         .collect();
-    until(&ground, "grantor_http_requests_working 16").await;
+    until(&ground, "grantor_http_requests_working 8").await;
     let http = ground.http();
     let answer = http.get("/admin/v1/things").send().await.expect(503);
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(answer.header("content-type"), "application/problem+json");
-    let answer = http.post("/oauth2/token").form(&[("a", "b")]).send().await;
-    assert_eq!(answer.oauth_error(503), "temporarily_unavailable");
-    http.get("/page")
-        .header("accept", "text/html")
-        .send()
-        .await
-        .expect(503);
+    let token = http.post("/oauth2/token").form(&[("a", "b")]);
+    token.send().await.expect(200);
+    let page = http.get("/page").header("accept", "text/html");
+    page.send().await.expect(200);
     http.get("/.well-known/document").send().await.expect(200);
     ground.management().get("/health/live").send().await.expect(200);
     for slow in slow {
@@ -54,7 +53,7 @@ async fn what_is_too_much_is_refused_while_documents_and_health_go_on() {
     http.get("/admin/v1/things").send().await.expect(200);
     let numbers = ground.management().get("/metrics").send().await.text();
     assert!(
-        numbers.contains("grantor_http_requests_shed_total 3"),
+        numbers.contains("grantor_http_requests_shed_total 1"),
         "{numbers}"
     );
 }
