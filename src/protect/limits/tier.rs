@@ -29,7 +29,7 @@ pub enum Tier {
     PerTenant,
     /// A client in one second, where its plan or the configuration says so: smooths what comes all at once.
     Spike,
-    /// A client in a calendar month (see [`quota`]).
+    /// A client in a calendar month (see [`super::quota`]).
     Quota,
 }
 
