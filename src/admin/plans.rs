@@ -1,7 +1,7 @@
 //! `/admin/v1/plans`: limits and quotas under a name, on which clients are put.
 
 use super::call::{Actor, Answer, Call, Stop};
-use super::operation::{CURSOR, IF_MATCH, LIMIT, Operation, Verb};
+use super::operation::{CURSOR_BY_NAME, IF_MATCH, LIMIT, Operation, Verb};
 use super::{merge, page, problem, version};
 use crate::audit::{Event, EventType};
 use crate::fault::Fault;
@@ -41,7 +41,7 @@ const LIST: Operation = Operation {
     path: PATH,
     summary: "List plans, newest first",
     scope: "limits:read",
-    parameters: &[LIMIT, CURSOR],
+    parameters: &[LIMIT, CURSOR_BY_NAME],
     answer: Some("PlanList"),
     versioned: false,
     refusals: &[],
