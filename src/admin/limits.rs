@@ -15,9 +15,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Map, Value, json};
 
-/// How often a change that names no version is begun anew when another one came in between.
-const ATTEMPTS: usize = 3;
-
 const BASE: Operation = Operation {
     id: "readLimits",
     method: Verb::Get,
@@ -66,7 +63,7 @@ async fn read(call: Call, _: Actor) -> Answer {
 async fn update(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
     let patch = call.body("LimitsPatch").await?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let changes = find(&call).await?;
         version::check(&call, changes.version)?;
         let mut document = value(&changes.overrides.0)?;

@@ -17,9 +17,6 @@ use sqlx::types::Json;
 
 /// The list and the place of creation.
 const PATH: &str = "/admin/v1/plans";
-/// How often a change that names no version is begun anew when another one came in between.
-const ATTEMPTS: usize = 3;
-
 const BASE: Operation = Operation {
     id: "",
     method: Verb::Get,
@@ -171,7 +168,7 @@ async fn read(call: Call, _: Actor) -> Answer {
 async fn update(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
     let patch = call.body("PlanPatch").await?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let mut plan = find(&call).await?;
         version::check(&call, plan.version)?;
         let mut document = document(&plan.terms)?;

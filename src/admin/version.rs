@@ -17,6 +17,9 @@ pub fn etag_of(object: &Value) -> String {
     format!("\"{}\"", hex::encode(digest.as_ref()))
 }
 
+/// How often a change that names no version is begun anew when another one came in between.
+pub const ATTEMPTS: usize = 3;
+
 /// Longest `If-Match`, in bytes.
 pub const MAX_CONDITION: usize = 500;
 

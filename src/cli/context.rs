@@ -1,7 +1,7 @@
 //! What a command works with.
 
 use super::migrate;
-use super::outcome::Failure;
+use super::outcome::{Failure, Outcome};
 use crate::app::{App, Stores};
 use crate::clock::Clock;
 use crate::config::{Config, LogConfig, Sources, master_key};
@@ -43,10 +43,16 @@ impl Context {
         Ok(context)
     }
 
-    /// The server's parts, for a command that works on what is stored. The schema must be that of this release.
-    ///
-    /// [`App::shutdown`] is to be called at the end, so that what was done is in the audit log.
-    pub(super) async fn open(self) -> Result<App, Failure> {
+    /// Runs a command that works on what is stored, with the server's parts. The schema must be that of this release. What
+    /// was done is in the audit log at the end, however the command ended.
+    pub(super) async fn with_app(self, run: impl AsyncFnOnce(&App) -> Outcome) -> Outcome {
+        let app = self.open().await?;
+        let outcome = run(&app).await;
+        app.shutdown().await;
+        outcome
+    }
+
+    async fn open(self) -> Result<App, Failure> {
         migrate::require_current(&self).await?;
         let (master, _) = master_key::load_or_create(&self.config, &self.entropy)?;
         let stores = Stores::open(&self.config).await?;

@@ -66,10 +66,7 @@ fn user_id(text: &str) -> Result<UserId, String> {
 
 impl Limits {
     pub(super) async fn run(self, context: Context) -> Outcome {
-        let app = context.open().await?;
-        let outcome = self.run_with(&app).await;
-        app.shutdown().await;
-        outcome
+        context.with_app(async |app| self.run_with(app).await).await
     }
 
     async fn run_with(self, app: &App) -> Outcome {

@@ -75,14 +75,12 @@ pub(super) struct Delete {
 
 impl RegistrationToken {
     pub(super) async fn run(self, context: Context) -> Outcome {
-        let app = context.open().await?;
-        let outcome = match self {
-            Self::Create(command) => command.run(&app).await,
-            Self::List(command) => command.run(&app).await,
-            Self::Delete(command) => command.run(&app).await,
+        let run = async |app: &App| match self {
+            Self::Create(command) => command.run(app).await,
+            Self::List(command) => command.run(app).await,
+            Self::Delete(command) => command.run(app).await,
         };
-        app.shutdown().await;
-        outcome
+        context.with_app(run).await
     }
 }
 

@@ -116,18 +116,16 @@ pub(super) struct Delete {
 
 impl Tenant {
     pub(super) async fn run(self, context: Context) -> Outcome {
-        let app = context.open().await?;
-        let outcome = match self {
-            Self::Create(command) => command.run(&app).await,
-            Self::List(command) => command.run(&app).await,
-            Self::Show(command) => command.run(&app).await,
-            Self::Update(command) => command.run(&app).await,
-            Self::Disable(command) => switch(&app, &command.name, false).await,
-            Self::Enable(command) => switch(&app, &command.name, true).await,
-            Self::Delete(command) => command.run(&app).await,
+        let run = async |app: &App| match self {
+            Self::Create(command) => command.run(app).await,
+            Self::List(command) => command.run(app).await,
+            Self::Show(command) => command.run(app).await,
+            Self::Update(command) => command.run(app).await,
+            Self::Disable(command) => switch(app, &command.name, false).await,
+            Self::Enable(command) => switch(app, &command.name, true).await,
+            Self::Delete(command) => command.run(app).await,
         };
-        app.shutdown().await;
-        outcome
+        context.with_app(run).await
     }
 }
 

@@ -113,10 +113,7 @@ struct PasswordArgs {
 
 impl User {
     pub(super) async fn run(self, context: Context) -> Outcome {
-        let app = context.open().await?;
-        let outcome = self.run_with(&app).await;
-        app.shutdown().await;
-        outcome
+        context.with_app(async |app| self.run_with(app).await).await
     }
 
     async fn run_with(self, app: &App) -> Outcome {

@@ -258,7 +258,7 @@ impl Exchange {
     /// # Errors
     /// 503 when there are too many.
     pub(super) fn begin_work(&self) -> Result<(), Refused> {
-        let place = self.0.edge.load().enter(self.surface());
+        let place = self.0.edge.load().enter(self.surface(), self.0.now);
         let place = place.map_err(|refusal| self.refuse(refusal))?;
         self.0.state.borrow_mut().place = Some(place);
         Ok(())

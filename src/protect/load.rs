@@ -3,16 +3,17 @@
 //! leaves room for tokens. Public documents (metadata, keys) are never refused for it, since others need them to verify what
 //! was issued long ago.
 
+use crate::protect::news::News;
 use crate::surface::{Refusal, Surface};
+use crate::types::Timestamp;
 use actix_web::http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 /// After how many seconds to come again: what is being worked on is done long before.
 const RETRY_S: u32 = 1;
-/// How often the log tells of it at most.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// So long the log does not tell of it again: a line for each request would be more work than what was refused.
+const QUIET_S: i64 = 10;
 
 /// Counts requests that are being worked on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,10 +25,7 @@ struct Inner {
     /// By surface.
     working: [AtomicUsize; 4],
     shed: AtomicU64,
-    /// What `told_ms` counts from.
-    start: Instant,
-    /// When the log told of it last, in milliseconds; 0 for never.
-    told_ms: AtomicU64,
+    told: News<()>,
 }
 
 /// A place among the requests that are being worked on; free again when it is dropped.
@@ -41,8 +39,7 @@ impl Load {
             most,
             working: Default::default(),
             shed: AtomicU64::new(0),
-            start: Instant::now(),
-            told_ms: AtomicU64::new(0),
+            told: News::new(QUIET_S, 1),
         }))
     }
 
@@ -50,15 +47,24 @@ impl Load {
     ///
     /// # Errors
     /// 503 when all are taken, or half of them by this surface.
-    pub(super) fn enter(&self, surface: Surface) -> Result<Place, Refusal> {
+    pub(super) fn enter(&self, surface: Surface, now: Timestamp) -> Result<Place, Refusal> {
         let inner = &self.0;
         let before = inner.of(surface).fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(inner), surface);
         if before < inner.most.div_ceil(2) && self.working() <= inner.most {
             return Ok(place);
         }
-        inner.shed.fetch_add(1, Ordering::Relaxed);
-        inner.tell();
+        let shed = inner.shed.fetch_add(1, Ordering::Relaxed) + 1;
+        if inner.told.is_news((), now) {
+            tracing::warn!(
+                alert = "overload",
+                most = inner.most,
+                shed,
+                "{} requests are being worked on, or half as many of one kind (http.max_in_flight); further ones are \
+                 answered with 503",
+                inner.most,
+            );
+        }
         Err(Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "The server is overloaded. Try again in a moment.",
@@ -88,30 +94,6 @@ impl Inner {
             Surface::Document => document,
         }
     }
-
-    /// A line at most every few seconds: one for each request would be more work than what was refused.
-    fn tell(&self) {
-        let now = u64::try_from(self.start.elapsed().as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1);
-        let told = self.told_ms.load(Ordering::Relaxed);
-        let is_due = told == 0 || now - told.min(now) >= TOLD_EVERY.as_millis() as u64;
-        if is_due
-            && self
-                .told_ms
-                .compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            tracing::warn!(
-                alert = "overload",
-                most = self.most,
-                shed = self.shed.load(Ordering::Relaxed),
-                "{} requests are being worked on, or half as many of one kind (http.max_in_flight); further ones are \
-                 answered with 503",
-                self.most,
-            );
-        }
-    }
 }
 
 impl Drop for Place {
@@ -124,18 +106,20 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
     #[test]
     fn so_many_are_let_in_and_the_next_when_one_leaves() {
         let load = Load::new(3);
-        let first = load.enter(Surface::Page).unwrap();
-        let _second = load.enter(Surface::Page).unwrap();
-        let refusal = load.enter(Surface::Page).unwrap_err();
+        let first = load.enter(Surface::Page, NOW).unwrap();
+        let _second = load.enter(Surface::Page, NOW).unwrap();
+        let refusal = load.enter(Surface::Page, NOW).unwrap_err();
         assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
-        let _third = load.enter(Surface::Oauth).unwrap();
-        assert!(load.enter(Surface::Oauth).is_err(), "all are taken");
+        let _third = load.enter(Surface::Oauth, NOW).unwrap();
+        assert!(load.enter(Surface::Oauth, NOW).is_err(), "all are taken");
         assert_eq!((load.working(), load.shed()), (3, 2));
         drop(first);
-        assert!(load.enter(Surface::Admin).is_ok());
+        assert!(load.enter(Surface::Admin, NOW).is_ok());
         assert_eq!(load.working(), 2);
     }
 }

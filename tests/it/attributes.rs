@@ -135,13 +135,7 @@ async fn a_client_is_given_declared_ones() {
     );
     let problem = create("email").await.expect(400).json();
     assert_eq!(problem["errors"][0]["pointer"], "/attributes/0");
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     let lists = |name: &str, value: &str| metadata[name].as_array().unwrap().contains(&value.into());
     assert!(lists("claims_supported", "department") && !lists("claims_supported", "desk"));
     assert!(lists("scopes_supported", "hr"));

@@ -53,13 +53,7 @@ async fn provider() -> Provider {
 
 /// The addresses that the libraries do not look up themselves.
 async fn endpoint(app: &TestApp, name: &str) -> String {
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     metadata[name].as_str().expect("an endpoint").to_owned()
 }
 

@@ -158,13 +158,7 @@ async fn the_number_of_frames_is_bounded() {
 #[tokio::test]
 async fn s3_metadata_says_so() {
     let app = TestApp::spawn(Engine::Sqlite).await;
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     assert_eq!(metadata["frontchannel_logout_supported"], true);
     assert_eq!(metadata["frontchannel_logout_session_supported"], true);
 }

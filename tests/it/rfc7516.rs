@@ -282,13 +282,7 @@ async fn registration_s2_the_members() {
 #[tokio::test]
 async fn discovery_s3_the_algorithms_are_listed() {
     let app = TestApp::spawn(Engine::Sqlite).await;
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     for answer in ["id_token", "userinfo", "introspection"] {
         assert_eq!(
             metadata[format!("{answer}_encryption_alg_values_supported")],

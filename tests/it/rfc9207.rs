@@ -12,14 +12,7 @@ use crate::support::user_agent::Browser;
 async fn s2_iss_is_in_every_response() {
     let mut p = Provider::new(Engine::Sqlite).await;
     let issuer = p.app.issuer().to_owned();
-    let metadata = p
-        .app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = p.app.metadata().await;
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
     assert_eq!(metadata["issuer"], *issuer);
     let none = p.rp.ask_for(&p.app, &[("prompt", "none")]);

@@ -46,14 +46,7 @@ async fn it_is_off_unless_it_is_configured() {
     assert_eq!(page.parameter("session_state"), None);
     assert!(p.browser.cookie("state").is_none());
     p.app.http.get("/oauth2/check_session").send().await.expect(404);
-    let metadata = p
-        .app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = p.app.metadata().await;
     assert!(metadata.get("check_session_iframe").is_none());
 }
 
@@ -61,13 +54,7 @@ async fn it_is_off_unless_it_is_configured() {
 #[tokio::test]
 async fn s3_3_metadata_names_the_frame() {
     let app = TestApp::spawn_with(Engine::Sqlite, &[ON]).await;
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     assert_eq!(
         metadata["check_session_iframe"],
         format!("{}/oauth2/check_session", app.issuer())

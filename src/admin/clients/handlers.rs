@@ -13,9 +13,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Value, json};
 
-/// How often a change that names no version is begun anew when another one came in between.
-const ATTEMPTS: usize = 3;
-
 const CANNOT_GIVE: &str = "A caller cannot give an admin scope that it does not have itself.";
 const CANNOT_TOUCH: &str = "The client has admin scopes that the caller does not have itself.";
 
@@ -77,7 +74,7 @@ pub(super) async fn create(call: Call, actor: Actor) -> Answer {
 pub(super) async fn update(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
     let patch = call.body("ClientPatch").await?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
         let (document, enabled) = change::patched(&client, &patch)?;
         let rules = Rules::of(&call.app().config, &call.realm().issuer);
@@ -109,7 +106,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
 
 pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let client = find_to_change(&call, &actor).await?;
         let event = call.event(&actor, EventType::ClientDeleted)?;
         if call.app().registrar.remove(&client, event, call.now()).await? {
@@ -121,7 +118,7 @@ pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
 
 pub(super) async fn revoke(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
         client.enabled = false;
         let event = call.event(&actor, EventType::ClientRevoked)?;
@@ -142,7 +139,7 @@ pub(super) async fn rotate_secret(call: Call, actor: Actor) -> Answer {
         problem::invalid(vec![violation])
     })?;
     let new = NewSecret::make(&call.app().entropy)?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let mut client = find_to_change(&call, &actor).await?;
         if !client.metadata.has_secret() {
             let detail = "The client is registered for a method without a secret.";

@@ -12,9 +12,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::Value;
 
-/// How often a change that names no version is begun anew when another one came in between.
-const ATTEMPTS: usize = 3;
-
 pub(super) async fn list(call: Call, _: Actor) -> Answer {
     let query = call.query(&["limit", "cursor"])?;
     let limit = page::limit(&query)?;
@@ -69,7 +66,7 @@ pub(super) async fn read(call: Call, _: Actor) -> Answer {
 pub(super) async fn update(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
     let patch = call.body("TenantPatch").await?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let tenant = find(&call).await?;
         version::check(&call, tenant.version)?;
         let event = call.event(&actor, EventType::TenantUpdated)?;
@@ -84,7 +81,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
 
 pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let tenant = find(&call).await?;
         version::check(&call, tenant.version)?;
         let event = call.event(&actor, EventType::TenantDeleted)?;

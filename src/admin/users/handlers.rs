@@ -13,9 +13,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Map, Value, json};
 
-/// How often a change that names no version is begun anew when another one came in between.
-const ATTEMPTS: usize = 3;
-
 const CANNOT_GIVE: &str =
     "A caller cannot give a role that allows admin scopes which it does not have itself.";
 const CANNOT_TOUCH: &str =
@@ -78,7 +75,7 @@ pub(super) async fn create(call: Call, actor: Actor) -> Answer {
 pub(super) async fn update(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
     let patch = call.body("UserPatch").await?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let mut user = find_to_change(&call, &actor).await?;
         let before = view(&call, &user).await?;
         let accounts = &call.app().accounts;
@@ -115,7 +112,7 @@ pub(super) async fn update(call: Call, actor: Actor) -> Answer {
 
 pub(super) async fn delete(call: Call, actor: Actor) -> Answer {
     call.query(&[])?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..version::ATTEMPTS {
         let user = find_to_change(&call, &actor).await?;
         let event = call.event(&actor, EventType::UserDeleted)?;
         match call.app().accounts.delete(&user, event, call.now()).await? {

@@ -162,13 +162,7 @@ async fn s2_7_refresh_tokens_end_unless_they_are_offline() {
 #[tokio::test]
 async fn s2_1_metadata_says_so() {
     let app = TestApp::spawn_with(Engine::Sqlite, &[PATIENT]).await;
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     assert_eq!(metadata["backchannel_logout_supported"], true);
     assert_eq!(metadata["backchannel_logout_session_supported"], true);
 }

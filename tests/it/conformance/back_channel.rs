@@ -48,13 +48,7 @@ async fn arrived(app: &TestApp, receiver: &Receiver) -> Received {
 #[tokio::test]
 async fn back_channel_metadata_and_sid() {
     let mut p = super::provider().await;
-    let metadata = p
-        .app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .json();
+    let metadata = p.app.metadata().await;
     assert_eq!(metadata["backchannel_logout_supported"], true);
     assert_eq!(metadata["backchannel_logout_session_supported"], true);
     let tokens = run(&mut p, &[]).await;

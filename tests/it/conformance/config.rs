@@ -10,13 +10,7 @@ use std::collections::HashSet;
 #[tokio::test]
 async fn config_every_member_is_registered_and_has_its_type() {
     let app = TestApp::spawn(Engine::Sqlite).await;
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     let texts = [
         "issuer",
         "authorization_endpoint",

@@ -21,13 +21,7 @@ async fn provider() -> Provider {
 #[tokio::test]
 async fn dynamic_request_uri_rs256() {
     let mut p = provider().await;
-    let metadata = p
-        .app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .json();
+    let metadata = p.app.metadata().await;
     assert_eq!(metadata["request_uri_parameter_supported"], true);
     let algorithms = metadata["request_object_signing_alg_values_supported"]
         .as_array()

@@ -12,13 +12,7 @@ use std::collections::HashSet;
 #[tokio::test]
 async fn every_plan_https_everywhere() {
     let app = TestApp::spawn_with(Engine::Sqlite, &[("issuer", "https://id.example")]).await;
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     for (name, value) in metadata.as_object().unwrap() {
         if name == "issuer" || name.ends_with("_endpoint") || name.ends_with("_uri") {
             assert!(

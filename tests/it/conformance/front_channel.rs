@@ -65,13 +65,7 @@ fn framed(peer: &Peer) -> Vec<(String, String)> {
 #[tokio::test]
 async fn front_channel_metadata_and_sid() {
     let mut p = provider().await;
-    let metadata = p
-        .app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .json();
+    let metadata = p.app.metadata().await;
     assert_eq!(metadata["frontchannel_logout_supported"], true);
     assert_eq!(metadata["frontchannel_logout_session_supported"], true);
     let tokens = run(&mut p, &[]).await;

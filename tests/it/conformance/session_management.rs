@@ -48,13 +48,7 @@ impl Scene {
         // Another origin than the server's, of one site with it: browsers keep other sites' cookies from frames.
         let callback = format!("{}/callback", peer.base);
         p.rp = RelyingParty::with(&p.app, |metadata| metadata.redirect_uris = vec![callback]).await;
-        let metadata = p
-            .app
-            .http
-            .get("/.well-known/openid-configuration")
-            .send()
-            .await
-            .json();
+        let metadata = p.app.metadata().await;
         let frame = metadata["check_session_iframe"]
             .as_str()
             .expect("a frame")

@@ -230,12 +230,7 @@ async fn s6_1_another_tenants_key_opens_nothing_here() {
 #[tokio::test]
 async fn discovery_s3_the_keys_and_the_ways_are_published() {
     let app = TestApp::spawn(Engine::Sqlite).await;
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .json();
+    let metadata = app.metadata().await;
     assert_eq!(
         metadata["request_object_encryption_alg_values_supported"],
         json!(ALGORITHMS)

@@ -152,6 +152,12 @@ impl TestApp {
         admin_scopes(self.tenant)
     }
 
+    /// The metadata document (OpenID Connect Discovery §4).
+    pub async fn metadata(&self) -> serde_json::Value {
+        let document = self.http.get("/.well-known/openid-configuration");
+        document.send().await.expect(200).json()
+    }
+
     /// The issuer identifier.
     pub fn issuer(&self) -> &str {
         &self.issuer

@@ -343,13 +343,7 @@ impl RelyingParty {
 
 /// Verifies a JWT through discovery and JWKS, with josekit: signature, issuer and times.
 pub async fn verify_jwt(app: &TestApp, token: &str) -> Map<String, Value> {
-    let metadata = app
-        .http
-        .get("/.well-known/openid-configuration")
-        .send()
-        .await
-        .expect(200)
-        .json();
+    let metadata = app.metadata().await;
     // A replica is reached at its own address; what it publishes is the same.
     let jwks_path = metadata["jwks_uri"]
         .as_str()
